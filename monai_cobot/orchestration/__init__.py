@@ -1,0 +1,29 @@
+"""The mathematics of SAM-COBOT, and the one owner of the parameters that cross the blocks."""
+
+from monai_cobot.orchestration.config import OrchestrationConfig
+from monai_cobot.orchestration.hamilton import hamilton_product, hypercomplex_weight
+from monai_cobot.orchestration.orchestrator import Orchestrator, SiteMix
+from monai_cobot.orchestration.tensor_product import (
+    bcirc,
+    dft_matrix,
+    fold,
+    mode3_product,
+    t_product,
+    transform_domain_product,
+    unfold,
+)
+
+__all__ = [
+    "OrchestrationConfig",
+    "Orchestrator",
+    "SiteMix",
+    "bcirc",
+    "dft_matrix",
+    "fold",
+    "hamilton_product",
+    "hypercomplex_weight",
+    "mode3_product",
+    "t_product",
+    "transform_domain_product",
+    "unfold",
+]
