@@ -1,0 +1,41 @@
+"""Nothing is trained: SAM as it is, the baseline of every table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from monai_cobot.peft.adaptation import Adaptation, freeze_base
+from monai_cobot.peft.registry import Method
+
+
+@dataclass(frozen=True)
+class FreezeConfig:
+    """There is nothing to choose."""
+
+
+def inject(encoder: nn.Module, config: FreezeConfig) -> Adaptation:
+    """Freeze the encoder and add nothing.
+
+    Args:
+        encoder: changed in place: its parameters lose their gradients.
+        config: empty.
+
+    Raises:
+        CobotError: if the encoder is adapted already.
+    """
+    freeze_base(encoder)
+    return Adaptation()
+
+
+METHOD = Method(
+    name="freeze",
+    config=FreezeConfig,
+    inject=inject,
+    trains_decoder=False,
+    foldable=False,
+    mergeable=False,
+    orchestratable=False,
+    summary="SAM as it is, nothing trained",
+)

@@ -1,0 +1,168 @@
+"""LoRA on the queries and values of SAM's image encoder.
+
+Source: Hu et al., LoRA, ICLR 2022 (arXiv 2106.09685); q and v, r = 4, as in SAM-COBOT.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from monai_cobot.errors import CobotError
+from monai_cobot.peft.adaptation import Adaptation, replace_in_blocks
+from monai_cobot.peft.bottleneck import Bottleneck, in_double
+from monai_cobot.peft.registry import Method
+
+
+@dataclass(frozen=True)
+class LoRAConfig:
+    """Options of LoRA.
+
+    Attributes:
+        rank: r, hidden features of a bottleneck.
+        alpha: the update is scaled by alpha / rank; None means alpha = rank, that is, 1.
+
+    Raises:
+        CobotError: if a value is out of range.
+    """
+
+    rank: int = 4
+    alpha: float | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.rank, int) or self.rank < 1:
+            raise CobotError(f"LoRA rank={self.rank!r}: choose a whole number of at least 1")
+        if self.alpha is not None and not (
+            isinstance(self.alpha, int | float) and 0 < self.alpha < math.inf
+        ):
+            raise CobotError(
+                f"LoRA alpha={self.alpha!r}: choose a number above 0, or null for alpha = rank"
+            )
+
+    @property
+    def scale(self) -> float:
+        """Factor of the update, alpha / rank."""
+        return 1.0 if self.alpha is None else self.alpha / self.rank
+
+
+class LoRABottleneck(nn.Module):
+    """The update of one projection: ``scale * up(mix(down(x)))``, (..., D) -> (..., D').
+
+    ``down`` starts at U(-1/sqrt(D), 1/sqrt(D)) (Kaiming uniform, as in the original LoRA), ``up``
+    at zero, so that the update starts at zero. Neither has a bias.
+    """
+
+    down: nn.Linear
+    mix: nn.Module
+    up: nn.Linear
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        config: LoRAConfig,
+        device: torch.device | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self.scale = config.scale
+        self.down = nn.Linear(in_features, config.rank, bias=False, device=device, dtype=dtype)
+        self.mix = nn.Identity()
+        self.up = nn.Linear(config.rank, out_features, bias=False, device=device, dtype=dtype)
+        nn.init.kaiming_uniform_(self.down.weight, a=math.sqrt(5))
+        nn.init.zeros_(self.up.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Compute the update: (..., D) -> (..., D')."""
+        update: Tensor = self.up(self.scale * self.mix(self.down(x)))
+        return update
+
+    def matrix(self) -> Tensor:
+        """The update as one matrix without ``mix``, (D', D), float64 on the CPU."""
+        return self.scale * in_double(self.up.weight) @ in_double(self.down.weight)
+
+
+class LoRALinear(nn.Linear):
+    """A joint projection to q, k and v whose q and v thirds have a LoRA each.
+
+    ::
+
+        q, k, v = split(W x + b)
+        y       = [q + lora_q(x), k, v + lora_v(x)]
+
+    The keys ``weight`` and ``bias`` stay those of the base projection.
+
+    Args:
+        base: projection (D -> 3 D'); its parameters are shared, not copied.
+        config: rank and scale.
+
+    Raises:
+        CobotError: if the output does not divide into three.
+    """
+
+    lora_q: LoRABottleneck
+    lora_v: LoRABottleneck
+
+    def __init__(self, base: nn.Linear, config: LoRAConfig) -> None:
+        if base.out_features % 3:
+            raise CobotError(
+                f"a projection to {base.out_features} features is not one to q, k and v: "
+                "their number must be a multiple of 3"
+            )
+        # On the meta device: neither memory nor random numbers for what base brings along.
+        super().__init__(base.in_features, base.out_features, base.bias is not None, device="meta")
+        self.weight, self.bias = base.weight, base.bias
+        width, like = base.out_features // 3, base.weight
+        self.lora_q = LoRABottleneck(base.in_features, width, config, like.device, like.dtype)
+        self.lora_v = LoRABottleneck(base.in_features, width, config, like.device, like.dtype)
+
+    @property
+    def bottlenecks(self) -> tuple[Bottleneck, ...]:
+        """Those of q and v, in this order."""
+        return self.lora_q, self.lora_v
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Project to q, k and v: (..., D) -> (..., 3 D')."""
+        q, k, v = F.linear(x, self.weight, self.bias).chunk(3, dim=-1)
+        return torch.cat((q + self.lora_q(x), k, v + self.lora_v(x)), dim=-1)
+
+    @torch.no_grad()
+    def merged(self) -> nn.Linear:
+        """Give the plain projection with the updates in its weight, which is a new tensor."""
+        weight = in_double(self.weight).clone()
+        q, _, v = weight.chunk(3)
+        q += self.lora_q.matrix()
+        v += self.lora_v.matrix()
+        plain = nn.Linear(self.in_features, self.out_features, self.bias is not None, device="meta")
+        plain.weight = nn.Parameter(weight.to(self.weight), self.weight.requires_grad)
+        plain.bias = self.bias
+        return plain.train(self.training)
+
+
+def inject(encoder: nn.Module, config: LoRAConfig) -> Adaptation:
+    """Put LoRA on q and v of every block; sites in the order q0, v0, q1, v1, …
+
+    Args:
+        encoder: SAM's image encoder, changed in place.
+        config: rank and scale.
+
+    Raises:
+        CobotError: if it is no such encoder, or adapted already.
+    """
+    return replace_in_blocks(encoder, "attn.qkv", nn.Linear, lambda qkv: LoRALinear(qkv, config))
+
+
+METHOD = Method(
+    name="lora",
+    config=LoRAConfig,
+    inject=inject,
+    trains_decoder=True,
+    foldable=True,
+    mergeable=True,
+    orchestratable=True,
+    summary="low-rank updates of the queries and values, and the mask decoder",
+)

@@ -1,0 +1,90 @@
+"""The list of methods: what each is, and what can be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from torch import nn
+
+from monai_cobot.errors import CobotError
+from monai_cobot.peft.adaptation import Adaptation
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to fine-tune SAM's image encoder.
+
+    Attributes:
+        name: as the user writes it.
+        config: frozen dataclass of its options, all with defaults.
+        inject: changes an encoder in place as the config says, and tells what it put there.
+            Base parameters lose their gradients, the method's own have them.
+        trains_decoder: whether SAM's mask decoder is trained along with it.
+        foldable: whether an orchestrated model can be turned into a plain one of this method.
+        mergeable: whether a plain model can be turned into an ordinary SAM.
+        orchestratable: whether it has bottlenecks that can be orchestrated.
+        summary: one line for the user.
+    """
+
+    name: str
+    config: type[Any]
+    inject: Callable[[nn.Module, Any], Adaptation]
+    trains_decoder: bool
+    foldable: bool
+    mergeable: bool
+    orchestratable: bool
+    summary: str
+
+
+_METHODS: dict[str, Method] = {}
+
+
+def register(method: Method) -> Method:
+    """Add a method to the list.
+
+    Raises:
+        CobotError: if the name is taken.
+    """
+    if method.name in _METHODS:
+        raise CobotError(f"a method named {method.name!r} is registered already: choose another")
+    _METHODS[method.name] = method
+    return method
+
+
+def get(name: str) -> Method:
+    """Look a method up.
+
+    Raises:
+        CobotError: if there is none of this name.
+    """
+    if name not in _METHODS:
+        raise CobotError(f"unknown method {name!r}: choose one of {', '.join(names())}")
+    return _METHODS[name]
+
+
+def names() -> tuple[str, ...]:
+    """Name all methods, in the order of their registration."""
+    return tuple(_METHODS)
+
+
+def config_from_mapping(name: str, options: Mapping[str, Any] | None = None) -> Any:
+    """Make a method's config from a user's options, such as ``{"rank": 8}``.
+
+    Args:
+        name: of the method.
+        options: values by option; those that are missing keep their defaults.
+
+    Returns:
+        An instance of the method's config.
+
+    Raises:
+        CobotError: if the method, an option or a value is unknown.
+    """
+    config, options = get(name).config, options or {}
+    known = [field.name for field in fields(config)]
+    if unknown := [option for option in options if option not in known]:
+        remedy = f"known are {', '.join(known)}" if known else "it has no options"
+        raise CobotError(f"unknown option {unknown[0]!r} of method {name}: {remedy}")
+    return config(**options)
