@@ -1,0 +1,38 @@
+"""SAM: sizes, weights, the promptable forward, and its fine-tuned form."""
+
+from monai_cobot.sam.adapted import CobotSAM, build_adapted_sam
+from monai_cobot.sam.adapter_file import (
+    build_from_adapter,
+    load_adapter,
+    make_manifest,
+    read_manifest,
+    save_adapter,
+)
+from monai_cobot.sam.base import BaseModel, hash_weights, load_base
+from monai_cobot.sam.build import build_architecture, build_random
+from monai_cobot.sam.promptable import decode_boxes, predict_masks
+from monai_cobot.sam.simplify import fold, merge, save_merged
+from monai_cobot.sam.sizes import SIZES, SAMSize, get_size
+
+__all__ = [
+    "SIZES",
+    "BaseModel",
+    "CobotSAM",
+    "SAMSize",
+    "build_adapted_sam",
+    "build_architecture",
+    "build_from_adapter",
+    "build_random",
+    "decode_boxes",
+    "fold",
+    "get_size",
+    "hash_weights",
+    "load_adapter",
+    "load_base",
+    "make_manifest",
+    "merge",
+    "predict_masks",
+    "read_manifest",
+    "save_adapter",
+    "save_merged",
+]

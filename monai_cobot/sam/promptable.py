@@ -1,0 +1,68 @@
+"""SAM's forward for several boxes: the encoder once an image, all its boxes in one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from segment_anything.modeling import Sam
+from torch import Tensor
+from torch.nn import functional as F
+
+from monai_cobot.errors import CobotError
+
+
+def decode_boxes(sam: Sam, image_embedding: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
+    """Masks of all boxes of one image from the mask decoder, in one batch.
+
+    Args:
+        sam: the network.
+        image_embedding: (1, C, h, w), of one image.
+        boxes: (P, 4) XYXY in the model frame, pixels.
+
+    Returns:
+        low_res_masks (P, 1, 4h, 4w), logits, and SAM's predicted quality (P, 1).
+    """
+    sparse, dense = sam.prompt_encoder(points=None, boxes=boxes, masks=None)
+    low_res_masks, quality = sam.mask_decoder(
+        image_embeddings=image_embedding,
+        image_pe=sam.prompt_encoder.get_dense_pe(),
+        sparse_prompt_embeddings=sparse,
+        dense_prompt_embeddings=dense,
+        multimask_output=False,
+    )
+    return low_res_masks, quality
+
+
+def predict_masks(sam: Sam, image: Tensor, boxes: Sequence[Tensor] | None = None) -> Tensor:
+    """Mask logits for the boxes of every image.
+
+    Args:
+        sam: the network.
+        image: (B, 3, S, S), normalised and padded (model frame).
+        boxes: for each image its (P_b, 4) boxes XYXY in the model frame; ``None`` prompts every
+            image with one box around all of it.
+
+    Returns:
+        (sum of P_b, 1, S, S) logits in the model frame: the prompts of the first image, then those
+        of the second, and so on.
+
+    Raises:
+        CobotError: the number of box tensors is not the number of images.
+    """
+    if boxes is None:
+        whole = image.new_tensor([[0.0, 0.0, image.shape[-1], image.shape[-2]]])
+        boxes = [whole] * image.shape[0]
+    if len(boxes) != image.shape[0]:
+        raise CobotError(
+            f"{image.shape[0]} images but boxes for {len(boxes)}: give one (P, 4) each"
+        )
+    embeddings = sam.image_encoder(image)
+    low_res_masks = torch.cat(
+        [
+            decode_boxes(sam, embedding[None], image_boxes)[0]
+            for embedding, image_boxes in zip(embeddings, boxes, strict=True)
+        ]
+    )
+    size = (image.shape[-2], image.shape[-1])
+    return F.interpolate(low_res_masks, size=size, mode="bilinear", align_corners=False)
