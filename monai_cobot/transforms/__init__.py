@@ -1,0 +1,71 @@
+"""Volume to slices and back, prompts, and SAM's input.
+
+Four frames and the doors between them: source (:mod:`.orientation`), voxel (:mod:`.slicing`),
+slice (:mod:`.frame`) and model.
+"""
+
+from monai_cobot.transforms.boxes import BoxJitter, boxes_from_label, jitter_boxes
+from monai_cobot.transforms.compose import UserCompose
+from monai_cobot.transforms.frame import SAMFrame
+from monai_cobot.transforms.orientation import (
+    source_axes,
+    source_geometry,
+    voxel_spacing,
+    voxel_to_source,
+)
+from monai_cobot.transforms.prompts import (
+    BoxPrompt,
+    SlicePrompts,
+    prompts_from_label,
+    prompts_to_slices,
+    slices_to_prompts,
+)
+from monai_cobot.transforms.prompts_file import load_prompts, write_prompts
+from monai_cobot.transforms.sam_input import (
+    BoxesFromLabel,
+    BoxesFromLabeld,
+    BoxJitterd,
+    ToSAMInput,
+    ToSAMInputd,
+    slice_transforms,
+)
+from monai_cobot.transforms.slicing import slices_to_volume, volume_to_slices
+from monai_cobot.transforms.volume_transforms import (
+    CheckVolumed,
+    Preprocessing,
+    ScaleToBytes,
+    ScaleToBytesd,
+    volume_transforms,
+)
+
+__all__ = [
+    "BoxJitter",
+    "BoxJitterd",
+    "BoxPrompt",
+    "BoxesFromLabel",
+    "BoxesFromLabeld",
+    "CheckVolumed",
+    "Preprocessing",
+    "SAMFrame",
+    "ScaleToBytes",
+    "ScaleToBytesd",
+    "SlicePrompts",
+    "ToSAMInput",
+    "ToSAMInputd",
+    "UserCompose",
+    "boxes_from_label",
+    "jitter_boxes",
+    "load_prompts",
+    "prompts_from_label",
+    "prompts_to_slices",
+    "slice_transforms",
+    "slices_to_prompts",
+    "slices_to_volume",
+    "source_axes",
+    "source_geometry",
+    "volume_to_slices",
+    "volume_transforms",
+    "voxel_spacing",
+    "voxel_to_source",
+    "write_prompts",
+]

@@ -1,0 +1,142 @@
+"""The door between the slice frame and SAM's square input (model frame)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional as F
+
+from monai_cobot.errors import CobotError
+
+#: Mean and deviation of SAM's training images, 0..255, as in segment-anything's ``build_sam``.
+PIXEL_MEAN = (123.675, 116.28, 103.53)
+PIXEL_STD = (58.395, 57.12, 57.375)
+
+
+@dataclass(frozen=True)
+class SAMFrame:
+    """One slice's way into SAM's input and back.
+
+    The longest side is resized to ``image_size``, then zeros are appended at the bottom and on
+    the right, *after* normalisation. Boxes are XYXY, x a column and y a row, pixel edges, half
+    open: ``[x0, y0, x1, y1]`` covers the pixels ``[y0:y1, x0:x1]``; so scaling multiplies and
+    adds nothing.
+
+    Args:
+        height: rows H of the slice.
+        width: columns W of the slice.
+        image_size: side S of SAM's square input, in pixels.
+
+    Raises:
+        CobotError: a side is less than one pixel.
+    """
+
+    height: int
+    width: int
+    image_size: int
+
+    def __post_init__(self) -> None:
+        if min(self.height, self.width, self.image_size) < 1:
+            raise CobotError(
+                f"a slice of {self.height} x {self.width} does not fit image_size "
+                f"{self.image_size}: all three are at least 1 pixel"
+            )
+
+    @property
+    def resized(self) -> tuple[int, int]:
+        """Rows and columns (h, w) that the slice takes of the model frame, padding not counted."""
+        longest = max(self.height, self.width)
+        return (
+            max(1, int(self.height * self.image_size / longest + 0.5)),
+            max(1, int(self.width * self.image_size / longest + 0.5)),
+        )
+
+    def boxes_to_model(self, boxes: torch.Tensor) -> torch.Tensor:
+        """Bring boxes (P, 4) XYXY from the slice frame into the model frame."""
+        return (boxes.double() * self._factors(boxes)).to(boxes.dtype)
+
+    def boxes_to_slice(self, boxes: torch.Tensor) -> torch.Tensor:
+        """Bring boxes (P, 4) XYXY from the model frame back into the slice frame."""
+        return (boxes.double() / self._factors(boxes)).to(boxes.dtype)
+
+    def image_to_model(self, image: torch.Tensor) -> torch.Tensor:
+        """Resize (bilinear, antialiased), normalise and pad an image.
+
+        Args:
+            image: (1 or 3, H, W), 0..255, slice frame, any dtype. One channel is repeated.
+
+        Returns:
+            (3, S, S) float32, model frame, normalised, zero where padded.
+
+        Raises:
+            CobotError: the image has another size or number of channels.
+        """
+        if image.shape[0] not in (1, 3) or tuple(image.shape[1:]) != (self.height, self.width):
+            raise CobotError(
+                f"expected an image (1 or 3, {self.height}, {self.width}), "
+                f"got {tuple(image.shape)}: SAM takes grey or RGB slices of the frame's own size"
+            )
+        pixels = image[None].float()
+        if self.resized != (self.height, self.width):
+            pixels = F.interpolate(
+                pixels, self.resized, mode="bilinear", align_corners=False, antialias=True
+            )
+        mean, std = (pixels.new_tensor(v).view(3, 1, 1) for v in (PIXEL_MEAN, PIXEL_STD))
+        height, width = self.resized
+        model = pixels.new_zeros(3, self.image_size, self.image_size)
+        model[:, :height, :width] = (pixels[0] - mean) / std
+        return model
+
+    def label_to_model(self, label: torch.Tensor) -> torch.Tensor:
+        """Resize (nearest pixel centre) and pad with background an integer label (H, W) to (S, S).
+
+        A structure thinner than a model pixel may vanish: see :meth:`masks_to_model`.
+        """
+        height, width = self.resized
+        model = label.new_zeros(self.image_size, self.image_size)
+        model[:height, :width] = label[self._nearest(0, label)[:, None], self._nearest(1, label)]
+        return model
+
+    def masks_to_model(self, label: torch.Tensor, organs: torch.Tensor) -> torch.Tensor:
+        """Give one binary mask an organ, all organs at once.
+
+        An organ that is in the label but falls between the sampled pixels keeps the model pixels
+        that its own pixels' centres fall into, so that no organ is lost.
+
+        Args:
+            label: (H, W) integer, slice frame.
+            organs: (P,) label values.
+
+        Returns:
+            (P, S, S) uint8, 0 or 1, model frame.
+        """
+        masks = self.label_to_model(label)[None] == organs.to(label.dtype)[:, None, None]
+        height, width = self.resized
+        for lost in torch.nonzero(~masks.flatten(1).any(dim=1))[:, 0].tolist():
+            rows, columns = torch.nonzero(label == organs[lost], as_tuple=True)
+            rows = (2 * rows + 1) * height // (2 * self.height)
+            masks[lost, rows, (2 * columns + 1) * width // (2 * self.width)] = True
+        return masks.to(torch.uint8)
+
+    def logits_to_slice(self, logits: torch.Tensor) -> torch.Tensor:
+        """Crop the padding and resize logits (P, S, S) of the model frame to (P, H, W), bilinear.
+
+        As in SAM's own post-processing, logits are interpolated, and thresholded after that.
+        """
+        height, width = self.resized
+        cropped = logits[None, :, :height, :width]
+        if self.resized == (self.height, self.width):
+            return cropped[0]
+        size = (self.height, self.width)
+        return F.interpolate(cropped, size, mode="bilinear", align_corners=False)[0]
+
+    def _factors(self, boxes: torch.Tensor) -> torch.Tensor:
+        height, width = self.resized
+        y, x = height / self.height, width / self.width
+        return torch.tensor([x, y, x, y], dtype=torch.float64, device=boxes.device)
+
+    def _nearest(self, axis: int, like: torch.Tensor) -> torch.Tensor:
+        """Indices of the slice's pixels under the centres of the model's, along one axis."""
+        old, new = (self.height, self.width)[axis], self.resized[axis]
+        return (2 * torch.arange(new, device=like.device) + 1) * old // (2 * new)

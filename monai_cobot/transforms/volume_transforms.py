@@ -1,0 +1,188 @@
+"""From a file to a volume in the voxel frame with intensities 0..255.
+
+Reading, orientation and scaling are MONAI's own; what is added is the check of the values and
+the conversion to the integers that SAM was trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+from monai.transforms import (
+    EnsureChannelFirstd,
+    LoadImaged,
+    MapTransform,
+    Orientationd,
+    ScaleIntensityRange,
+    ScaleIntensityRangePercentiles,
+    Transform,
+)
+
+from monai_cobot.errors import CobotError
+from monai_cobot.transforms.compose import UserCompose
+
+#: Percentiles of the volume that bound an MR image's intensities.
+MR_PERCENTILES = (0.5, 99.5)
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How intensities become 0..255; written into manifests.
+
+    Args:
+        modality: ``CT``, a fixed window, or ``MR``, percentiles of each volume.
+        window: the values that become 0 and 255: HU for CT, percentiles (0..100) for MR.
+
+    Raises:
+        CobotError: unknown modality; a window that is not ascending or, for MR, not within 0..100.
+    """
+
+    modality: str
+    window: tuple[float, float] = MR_PERCENTILES
+
+    def __post_init__(self) -> None:
+        if self.modality not in ("CT", "MR"):
+            raise CobotError(f"unknown modality {self.modality!r}: choose CT or MR")
+        if len(self.window) != 2 or not self.window[0] < self.window[1]:
+            raise CobotError(
+                f"window {self.window}: give two ascending numbers (HU for CT, percentiles for MR)"
+            )
+        if self.modality == "MR" and not 0 <= self.window[0] < self.window[1] <= 100:
+            raise CobotError(f"MR window {self.window}: percentiles lie within 0 and 100")
+        object.__setattr__(self, "window", (float(self.window[0]), float(self.window[1])))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain values for JSON, the inverse of :meth:`from_dict`."""
+        return {"modality": self.modality, "window": list(self.window)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
+        """Read what :meth:`to_dict` wrote."""
+        return cls(values["modality"], tuple(values["window"]))
+
+
+class ScaleToBytes(Transform):
+    """Scale a volume's intensities to 0..255, clipped and rounded, as uint8.
+
+    Args:
+        preprocessing: window or percentiles.
+    """
+
+    def __init__(self, preprocessing: Preprocessing) -> None:
+        scale = ScaleIntensityRange
+        if preprocessing.modality == "MR":
+            scale = ScaleIntensityRangePercentiles
+        self.scale = scale(*preprocessing.window, 0, 255, clip=True)
+
+    def __call__(self, image: torch.Tensor) -> torch.Tensor:
+        """Scale an image (1, X, Y, Z) of any real dtype; metadata stay.
+
+        Raises:
+            CobotError: a value is NaN or infinite.
+        """
+        if not torch.isfinite(image).all():
+            raise CobotError(
+                f"{_name(image)} holds values that are not finite: replace NaN and infinity "
+                "by numbers (-1024 HU for air in CT)"
+            )
+        return torch.round(self.scale(image)).to(torch.uint8)
+
+
+class ScaleToBytesd(MapTransform):
+    """Dictionary form of :class:`ScaleToBytes`.
+
+    Args:
+        keys: the images' keys.
+        preprocessing: window or percentiles.
+    """
+
+    def __init__(self, keys: Hashable, preprocessing: Preprocessing) -> None:
+        super().__init__(keys)
+        self.transform = ScaleToBytes(preprocessing)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Scale the sample's images."""
+        sample = dict(data)
+        for key in self.key_iterator(sample):
+            sample[key] = self.transform(sample[key])
+        return sample
+
+
+class CheckVolumed(MapTransform):
+    """Let only volumes of one channel pass; labels also become uint8.
+
+    Args:
+        keys: images and labels; absent keys are left out.
+        label_keys: those of them that hold labels.
+    """
+
+    def __init__(self, keys: tuple[str, ...], label_keys: tuple[str, ...]) -> None:
+        super().__init__(keys, allow_missing_keys=True)
+        self.label_keys = label_keys
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Check the sample's volumes.
+
+        Raises:
+            CobotError: not (1, X, Y, Z), or a label that is not an integer from 0 to 255.
+        """
+        sample = dict(data)
+        for key in self.key_iterator(sample):
+            volume = sample[key]
+            if volume.ndim != 4 or volume.shape[0] != 1:
+                raise CobotError(
+                    f"{_name(volume)} has shape {tuple(volume.shape)} with the channel first: "
+                    "give a 3D volume with one channel, one file a phase or sequence"
+                )
+            if key in self.label_keys:
+                sample[key] = _as_labels(volume)
+        return sample
+
+
+def volume_transforms(preprocessing: Preprocessing) -> UserCompose:
+    """Read the files of a datalist item.
+
+    Args:
+        preprocessing: window or percentiles.
+
+    Returns:
+        A MONAI Compose on dictionaries. ``image``, a path, becomes a MetaTensor (1, X, Y, Z)
+        uint8, 0..255; ``label``, where there is one, (1, X, Y, Z) uint8; both voxel frame (RAS),
+        never resampled. ``.affine`` is that of the RAS volume, ``.meta["original_affine"]`` that
+        of the file (both to RAS millimetres).
+    """
+    keys = ("image", "label")
+    return UserCompose(
+        [
+            LoadImaged(
+                keys,
+                reader="NibabelReader",
+                dtype=np.float32,
+                image_only=True,
+                allow_missing_keys=True,
+            ),
+            EnsureChannelFirstd(keys, allow_missing_keys=True),
+            CheckVolumed(keys, label_keys=("label",)),
+            Orientationd(keys, axcodes="RAS", labels=None, allow_missing_keys=True),
+            ScaleToBytesd("image", preprocessing),
+        ]
+    )
+
+
+def _as_labels(volume: torch.Tensor) -> torch.Tensor:
+    labels = volume.to(torch.uint8)
+    if not torch.equal(labels.to(volume.dtype), volume):
+        raise CobotError(
+            f"{_name(volume)} holds values that are no labels: labels are whole numbers from 0 "
+            "(background) to 255"
+        )
+    return labels
+
+
+def _name(volume: torch.Tensor) -> str:
+    return str(volume.meta.get("filename_or_obj")) if isinstance(volume, MetaTensor) else "volume"

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from monai_cobot.errors import CobotError
+from monai_cobot.transforms import BoxJitter, BoxJitterd, SAMFrame, slice_transforms
+
+HEIGHT, WIDTH, SIZE = 40, 80, 32
+
+
+def two_organs() -> dict[str, object]:
+    label = torch.zeros(1, HEIGHT, WIDTH, dtype=torch.uint8)
+    label[0, 4:12, 8:20] = 5
+    label[0, 20:40, 50:80] = 1
+    image = torch.arange(HEIGHT * WIDTH).reshape(1, HEIGHT, WIDTH).remainder(256).to(torch.uint8)
+    return {"image": image, "label": label, "case": "a", "slice": 7}
+
+
+def test_a_sample_holds_all_organs_of_the_slice_in_the_model_frame() -> None:
+    item = two_organs()
+    sample = slice_transforms(SIZE)(item)
+    assert set(sample) == {
+        *("image", "target", "boxes", "organs", "case", "slice", "original_size", "input_size")
+    }
+    assert sample["organs"].tolist() == [1, 5]
+    factor = SIZE / WIDTH
+    expected = torch.tensor([[50, 20, 80, 40], [8, 4, 20, 12]]) * factor
+    torch.testing.assert_close(sample["boxes"], expected)
+    assert sample["target"].shape == (2, SIZE, SIZE)
+    assert torch.equal(sample["image"], SAMFrame(HEIGHT, WIDTH, SIZE).image_to_model(item["image"]))
+    assert (sample["original_size"], sample["input_size"]) == ((HEIGHT, WIDTH), (16, 32))
+    assert (sample["case"], sample["slice"]) == ("a", 7)
+
+
+def test_each_target_lies_in_its_box() -> None:
+    sample = slice_transforms(SIZE)(two_organs())
+    for mask, (x0, y0, x1, y1) in zip(sample["target"], sample["boxes"].tolist(), strict=True):
+        rows, columns = torch.nonzero(mask, as_tuple=True)
+        assert y0 - 1 < rows.min()
+        assert rows.max() < y1
+        assert x0 - 1 < columns.min()
+        assert columns.max() < x1
+
+
+def test_the_item_given_is_left_alone() -> None:
+    item = two_organs()
+    slice_transforms(SIZE, {"mode": "outward", "size": 50})(item)
+    assert set(item) == {"image", "label", "case", "slice"}
+
+
+def test_jitter_is_clipped_to_the_area_without_padding_and_seeded() -> None:
+    transform = slice_transforms(SIZE, {"mode": "outward", "size": 1000})
+    samples = [transform.set_random_state(seed=seed)(two_organs()) for seed in (3, 3, 4)]
+    first, again, other = (sample["boxes"] for sample in samples)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert (first[:, 3] <= 16).all()
+    exact = slice_transforms(SIZE)(two_organs())
+    assert torch.equal(samples[0]["target"], exact["target"])
+    assert not torch.equal(first, exact["boxes"])
+
+
+def test_the_dictionary_form_draws_through_the_array_form() -> None:
+    boxes, area = torch.tensor([[3.0, 3, 9, 9]]), (16, 32)
+    jitter = BoxJitter("symmetric", 50, SIZE)
+    both = BoxJitterd("boxes", jitter).set_random_state(seed=8)
+    moved = both({"boxes": boxes, "input_size": area})["boxes"]
+    assert torch.equal(moved, jitter.set_random_state(seed=8)(boxes, area))
+
+
+def test_a_bad_jitter_is_refused_when_the_transform_is_made() -> None:
+    with pytest.raises(CobotError, match="unknown box jitter mode"):
+        slice_transforms(SIZE, {"mode": "random"})
