@@ -1,0 +1,1 @@
+"""Datasets: their files, checks, splits and slices, and a synthetic cohort."""

@@ -1,0 +1,100 @@
+"""Datalists: JSON files that name images, labels and patients."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from monai_cobot.data.spec import Case
+from monai_cobot.errors import CobotError
+
+NIFTI_ENDINGS = (".nii.gz", ".nii")
+CHANNEL = "_0000"
+"""nnU-Net's and FLARE's suffix of the first (here: the only) channel of an image."""
+
+
+def read_json(path: str | Path) -> dict[str, Any]:
+    """Read a JSON file whose top level is an object.
+
+    Raises:
+        CobotError: missing, unreadable, not JSON, or another top level.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CobotError(f"{path} does not exist: check the path") from None
+    except (OSError, ValueError) as error:
+        raise CobotError(f"{path} is not readable as JSON ({error}): mend or remove it") from None
+    if not isinstance(content, dict):
+        raise CobotError(f"{path} must hold a JSON object, found {type(content).__name__}")
+    return content
+
+
+def case_name(path: str | Path) -> str:
+    """Name of the case that a NIfTI file belongs to: no folder, ending or channel suffix."""
+    name = Path(path).name
+    for ending in NIFTI_ENDINGS:
+        if name.endswith(ending):
+            return name.removesuffix(ending).removesuffix(CHANNEL)
+    return Path(name).stem
+
+
+def cases_from_datalist(
+    path: str | Path,
+    key: str = "training",
+    patient_of: Callable[[str], str] = str,
+) -> list[Case]:
+    """Cases of a datalist ``{"training": [{"image": …, "label": …, "patient": …}]}``.
+
+    Args:
+        path: the JSON file; relative image and label paths are taken from its folder.
+        key: which list.
+        patient_of: patient of a case name, where the entry has no ``patient``.
+
+    Raises:
+        CobotError: no such list, an entry without image or label, a file that does not exist (also
+            not with nnU-Net's ``_0000``), a case named twice.
+    """
+    path = Path(path)
+    entries = read_json(path).get(key)
+    if not isinstance(entries, list) or not entries:
+        raise CobotError(f"{path} has no cases in a list {key!r}: add them, or name another list")
+    return sorted_cases((_case(entry, path, key, patient_of) for entry in entries), path)
+
+
+def sorted_cases(cases: Iterable[Case], source: str | Path) -> list[Case]:
+    """Sort by name; CobotError if a name comes twice."""
+    result = sorted(cases, key=lambda case: str(case["case"]))
+    twice = [name for name, count in Counter(case["case"] for case in result).items() if count > 1]
+    if twice:
+        raise CobotError(f"{source}: case {twice[0]!r} is there twice: rename or remove one")
+    return result
+
+
+def _case(entry: object, path: Path, key: str, patient_of: Callable[[str], str]) -> Case:
+    if not isinstance(entry, Mapping) or not {"image", "label"} <= set(entry):
+        raise CobotError(f"{path}: {key} entry {entry!r} needs both an 'image' and a 'label' path")
+    image, label = (_existing(entry[name], path) for name in ("image", "label"))
+    name = str(entry.get("case") or case_name(label))
+    return {
+        **entry,
+        "case": name,
+        "patient": str(entry.get("patient") or patient_of(name)),
+        "image": str(image),
+        "label": str(label),
+    }
+
+
+def _existing(name: object, path: Path) -> Path:
+    if not isinstance(name, str):
+        raise CobotError(f"{path}: {name!r} must be one file name: name a single channel")
+    file = (path.parent / name).resolve()
+    with_channel = file.with_name(f"{case_name(file)}{CHANNEL}.nii.gz")
+    for candidate in (file, with_channel):
+        if candidate.is_file():
+            return candidate
+    raise CobotError(f"{path} names {name}, which does not exist: restore it or remove its entry")

@@ -1,0 +1,171 @@
+"""A split: its three sides, its hash, its file, and the cases it is held against."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from monai_cobot.data.datalist import read_json
+from monai_cobot.data.spec import Case
+from monai_cobot.errors import CobotError
+
+Names: TypeAlias = tuple[str, ...]
+SIDES = ("training", "validation", "test")
+UNITS = ("patient", "slice")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Who is trained on, chosen on, and tested on.
+
+    Attributes:
+        training, validation, test: sorted entries. By patient an entry is a case; by slice it is
+            ``case:z``, z the slice in the voxel frame (RAS).
+        patients: patient of every case.
+        by: "patient", or "slice" (which leaks).
+        seed: what it was drawn with; None where it was not drawn here.
+    """
+
+    training: Names
+    validation: Names
+    test: Names
+    patients: Mapping[str, str]
+    by: str = "patient"
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse an entry, or by patient a patient, on two sides (CobotError)."""
+        if self.by not in UNITS:
+            raise CobotError(f"split by {self.by!r}: choose one of {', '.join(UNITS)}")
+        placed: dict[tuple[str, str], str] = {}
+        for side in SIDES:
+            for entry in self.entries(side):
+                for what, name in self._placed(entry):
+                    other = placed.setdefault((what, name), side)
+                    if other != side:
+                        raise CobotError(
+                            f"split: {what} {name} is in {other} and in {side} ({entry}): "
+                            f"keep each {what} on one side"
+                        )
+
+    def _placed(self, entry: str) -> list[tuple[str, str]]:
+        """What an entry occupies on its side: itself and, by patient, its patient."""
+        if self.by == "slice":
+            return [("slice", entry)]
+        return [("case", entry), ("patient", self.patients.get(entry, entry))]
+
+    def entries(self, side: str) -> Names:
+        """Entries of "training", "validation" or "test"."""
+        if side not in SIDES:
+            raise CobotError(f"unknown side {side!r} of a split: choose one of {', '.join(SIDES)}")
+        result: Names = getattr(self, side)
+        return result
+
+    def case_of(self, entry: str) -> str:
+        """The case of an entry."""
+        return entry.rpartition(":")[0] if self.by == "slice" else entry
+
+    @property
+    def cases(self) -> frozenset[str]:
+        """All cases that the split names."""
+        return frozenset(self.case_of(entry) for side in SIDES for entry in self.entries(side))
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over the three sorted lists and the patients, as canonical JSON."""
+        content = {side: sorted(self.entries(side)) for side in SIDES}
+        patients = {case: self.patients.get(case, case) for case in sorted(self.cases)}
+        text = json.dumps({**content, "patients": patients}, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def check(self, cases: Iterable[Case]) -> None:
+        """Hold the split against the cases found.
+
+        Raises:
+            CobotError: a case that no side names, a named case that is not there, a patient of the
+                cases on two sides.
+        """
+        cases = list(cases)
+        found = {str(case["case"]) for case in cases}
+        unnamed, absent = sorted(found - self.cases), sorted(self.cases - found)
+        if unnamed:
+            raise CobotError(
+                f"cases {unnamed} are on no side: add them, or remove the split's file"
+            )
+        if absent:
+            raise CobotError(
+                f"cases {absent} are not in the dataset: restore them, or remove the split's file"
+            )
+        self.restrict(cases)
+
+    def items(self, cases: Iterable[Case], side: str) -> list[Case]:
+        """Cases of one side, in the order given; by slice each with its ``slices`` (sorted z)."""
+        slices: dict[str, list[int]] = {}
+        for entry in self.entries(side):
+            z = slices.setdefault(self.case_of(entry), [])
+            if self.by == "slice":
+                z.append(int(entry.rpartition(":")[2]))
+        chosen = [case for case in cases if case["case"] in slices]
+        if self.by == "patient":
+            return [dict(case) for case in chosen]
+        return [{**case, "slices": sorted(slices[case["case"]])} for case in chosen]
+
+    def restrict(self, cases: Iterable[Case]) -> Split:
+        """The split of these cases only, with their patients."""
+        patients = {str(case["case"]): str(case["patient"]) for case in cases}
+        training, validation, test = (
+            tuple(entry for entry in self.entries(side) if self.case_of(entry) in patients)
+            for side in SIDES
+        )
+        return Split(training, validation, test, patients, self.by, self.seed)
+
+    def save(self, path: str | Path) -> None:
+        """Write as JSON, in one step: the file is whole or not there."""
+        path = Path(path)
+        content = {side: list(self.entries(side)) for side in SIDES}
+        extra = {"patients": dict(self.patients), "by": self.by, "seed": self.seed}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        partial.write_text(json.dumps({**content, **extra, "hash": self.hash}, indent=1) + "\n")
+        partial.replace(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Split:
+        """Read a split; ``patients``, ``by``, ``seed`` and ``hash`` are optional.
+
+        Raises:
+            CobotError: no JSON, a list missing, a hash that does not fit, a case or patient on two
+                sides.
+        """
+        content = read_json(path)
+        training, validation, test = (_names(content, side, path) for side in SIDES)
+        patients, by = _patients(content, path), str(content.get("by", "patient"))
+        try:
+            split = cls(training, validation, test, patients, by, content.get("seed"))
+        except CobotError as error:
+            raise CobotError(f"{path}: {error}") from None
+        if content.get("hash") not in (None, split.hash):
+            raise CobotError(
+                f"{path} was changed after it was written (its hash does not fit): restore it, or "
+                "remove the line 'hash' if the change is meant"
+            )
+        return split
+
+
+def _names(content: Mapping[str, Any], side: str, path: str | Path) -> Names:
+    names = content.get(side)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise CobotError(f"{path} needs a list {side!r} of case names (it may be empty)")
+    return tuple(sorted(names))
+
+
+def _patients(content: Mapping[str, Any], path: str | Path) -> dict[str, str]:
+    patients = content.get("patients", {})
+    if not isinstance(patients, dict):
+        raise CobotError(f"{path}: 'patients' must map each case to its patient")
+    return {str(case): str(patient) for case, patient in patients.items()}
