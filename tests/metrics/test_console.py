@@ -1,0 +1,56 @@
+"""The table on the terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+
+from rich.console import Console
+
+from monai_cobot.metrics import print_scores, summarise, write_json
+
+
+def printed(summary, **options) -> str:
+    stream = io.StringIO()
+    print_scores(summary, Console(file=stream, width=80), **options)
+    return stream.getvalue()
+
+
+def line_of(text: str, start: str) -> list[str]:
+    (line,) = [line for line in text.splitlines() if line.lstrip("│ ").startswith(start)]
+    return [cell.strip() for cell in line.strip("│").split("│")]
+
+
+def rows(make_row):
+    box = {"method": "filled_box", "orchestrate": False}
+    absent = {"organ": "aorta", "dice": math.nan, "true_voxels": 0, "predicted_voxels": 0}
+    return [
+        make_row(case="a", organ="kidney_right", dice=0.8),
+        make_row(case="b", organ="kidney_right", dice=0.0, predicted_voxels=0),
+        make_row(**absent),
+        make_row(case="a", organ="kidney_right", dice=0.5, **box),
+        make_row(case="pooled", organ="kidney_right", protocol="paper", dice=0.75),
+    ]
+
+
+def test_clinical_table(make_row):
+    text = printed(summarise(rows(make_row)))
+    kidney = line_of(text, "kidney right")
+    assert kidney == ["kidney right", "2", "0.400 ± 0.566 (−1)", "0.500"]
+    assert line_of(text, "aorta") == ["aorta", "0", "–", "–"]
+    assert line_of(text, "mean over organs")[2:] == ["0.400 ± 0.566", "0.500"]
+    assert "1 cases" not in text
+    assert "the prediction is empty" in text
+
+
+def test_paper_table(make_row):
+    text = printed(summarise(rows(make_row)), protocol="paper")
+    assert line_of(text, "kidney right") == ["kidney right", "0.750"]
+    assert "0.500" not in text
+
+
+def test_prints_what_was_read_from_the_file(tmp_path, make_row):
+    summary = summarise(rows(make_row))
+    write_json(summary, tmp_path / "m.json")
+    assert printed(json.loads((tmp_path / "m.json").read_text())) == printed(summary)
