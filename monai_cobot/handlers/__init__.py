@@ -1,0 +1,16 @@
+"""Ignite handlers that MONAI lacks: exact resuming, progress, the report of an evaluation."""
+
+from monai_cobot.handlers.checkpointing import CheckpointRun
+from monai_cobot.handlers.determinism import SeedIterations
+from monai_cobot.handlers.predictions import SavePredictions
+from monai_cobot.handlers.progress import TrainingProgress
+from monai_cobot.handlers.report import VolumeReport, refuse_earlier_evaluation
+
+__all__ = [
+    "CheckpointRun",
+    "SavePredictions",
+    "SeedIterations",
+    "TrainingProgress",
+    "VolumeReport",
+    "refuse_earlier_evaluation",
+]

@@ -1,0 +1,53 @@
+"""Label maps of an inference, written in the geometry of their sources."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ignite.engine import Engine, Events
+
+from monai_cobot.errors import CobotError
+from monai_cobot.inferers import write_label_like
+
+LOGGER = logging.getLogger(__name__)
+
+
+class SavePredictions:
+    """Writes ``<case>_seg.nii.gz`` after every volume.
+
+    Args:
+        folder: where to.
+        overwrite: whether earlier files are replaced.
+    """
+
+    def __init__(self, folder: str | Path, overwrite: bool = False) -> None:
+        self.folder = Path(folder).expanduser().resolve()
+        self.overwrite = overwrite
+
+    def path(self, case: str) -> Path:
+        """File of a case."""
+        return self.folder / f"{case}_seg.nii.gz"
+
+    def check(self, cases: Iterable[Mapping[str, Any]]) -> None:
+        """Refuses to replace a file unless that is wanted; CobotError names the first."""
+        for case in cases:
+            file = self.path(str(case["case"]))
+            if file.exists() and not self.overwrite:
+                raise CobotError(
+                    f"{file} exists: set overwrite: true to replace it, or choose another "
+                    "output_dir"
+                )
+
+    def attach(self, engine: Engine) -> None:
+        """Registers the handler with the evaluator."""
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Writes the volume that has just been segmented."""
+        batch = engine.state.batch
+        file = self.path(batch["case"])
+        write_label_like(engine.state.output["pred"][0, 0], batch["source"], file)
+        LOGGER.info("%s: %d slices with boxes -> %s", batch["case"], len(batch["prompts"]), file)

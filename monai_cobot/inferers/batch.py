@@ -1,0 +1,151 @@
+"""Whole volumes as batches of one, with the prompts of their slices."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.data import MetaTensor
+
+from monai_cobot.errors import CobotError
+from monai_cobot.transforms import (
+    SlicePrompts,
+    load_prompts,
+    prompts_from_label,
+    prompts_to_slices,
+    slices_to_volume,
+    source_geometry,
+    volume_to_slices,
+    voxel_spacing,
+)
+
+LOGGER = logging.getLogger(__name__)
+Item = Mapping[str, Any]
+
+
+class OracleBoxes:
+    """Tight boxes of the truth's organs, slice by slice: an upper bound, called oracle boxes."""
+
+    name = "oracle boxes"
+
+    def __call__(self, item: Item) -> SlicePrompts:
+        """Prompts of one item with ``label``; CobotError where it has none."""
+        if "label" not in item:
+            raise CobotError(
+                f"case {item['case']} has neither truth nor prompts: give its boxes in a "
+                "prompts_file"
+            )
+        return prompts_from_label(item["label"])
+
+
+class FileBoxes:
+    """The boxes that a prompts file gives; see ``transforms/prompts_file.py`` for its schema.
+
+    Args:
+        path: the JSON file.
+        organs: name to label value.
+    """
+
+    name = "boxes of a prompts file"
+
+    def __init__(self, path: str | Path, organs: Mapping[str, int]) -> None:
+        self.path = Path(path).expanduser()
+        self.prompts = load_prompts(self.path, organs)
+
+    def check(self, cases: Sequence[Item]) -> None:
+        """Refuses a file that names none of the cases; tells which cases have no boxes."""
+        names = {str(case["case"]) for case in cases}
+        strangers = sorted(set(self.prompts) - names)
+        if strangers:
+            raise CobotError(
+                f"{self.path} names case {strangers[0]!r}, which is not among the images "
+                f"({', '.join(sorted(names)[:5])} …): use the images' names without ending"
+            )
+        without = sorted(names - set(self.prompts))
+        if without:
+            LOGGER.warning("no boxes in %s for %s: left empty", self.path, ", ".join(without))
+
+    def __call__(self, item: Item) -> SlicePrompts:
+        """Prompts of one item; none where the file does not name its case."""
+        affine, shape = source_geometry(item["image"])
+        return prompts_to_slices(self.prompts.get(str(item["case"]), []), affine, shape)
+
+
+class VolumeCollate:
+    """Turns a loader's list of one item into what :class:`PromptedVolumeInferer` is given.
+
+    The batch has ``image`` and, where there is a truth, ``label`` (1, 1, X, Y, Z), voxel frame,
+    plain tensors; ``prompts``; ``case``, ``patient``; ``source``, the path of the image;
+    ``spacing``, mm along X, Y and Z. Of an item with ``slices`` (a split by slice) the truth on
+    other slices is taken out.
+
+    Args:
+        prompts: gives an item's prompts.
+    """
+
+    def __init__(self, prompts: Callable[[Item], SlicePrompts]) -> None:
+        self.prompts = prompts
+
+    def __call__(self, items: Sequence[Item]) -> dict[str, Any]:
+        """Collates; CobotError for more than one volume."""
+        if len(items) != 1:
+            raise CobotError(f"{len(items)} volumes in a batch: set batch_size: 1")
+        item = dict(items[0])
+        image: MetaTensor = item["image"]
+        batch = {
+            "image": image.as_tensor()[None],
+            "case": str(item["case"]),
+            "patient": str(item["patient"]),
+            "source": str(image.meta["filename_or_obj"]),
+            "spacing": voxel_spacing(image),
+        }
+        if "label" in item:
+            item["label"] = _only(item["label"].as_tensor(), item.get("slices"))
+            batch["label"] = item["label"][None]
+        return {**batch, "prompts": self.prompts(item)}
+
+
+def prepare_volume(
+    batch: Mapping[str, Any], device: torch.device, non_blocking: bool = False, **_: Any
+) -> tuple[torch.Tensor, torch.Tensor | None, tuple[()], dict[str, Any]]:
+    """MONAI's ``prepare_batch`` for evaluators: image, truth, and the inferer's arguments."""
+    label = batch.get("label")
+    return (
+        batch["image"].to(device, non_blocking=non_blocking),
+        None if label is None else label.to(device, non_blocking=non_blocking),
+        (),
+        {"prompts": batch["prompts"], "case": batch["case"]},
+    )
+
+
+def prepare_slices(
+    batch: Mapping[str, Any], device: torch.device, non_blocking: bool = False, **_: Any
+) -> tuple[torch.Tensor, torch.Tensor, tuple[()], dict[str, Any]]:
+    """MONAI's ``prepare_batch`` for trainers.
+
+    Returns:
+        images (B, 3, S, S); targets (sum of P_b, 1, S, S) float32, in the order of the network's
+        masks; and the boxes as keyword argument.
+    """
+    targets = torch.cat(list(batch["target"]))[:, None]
+    boxes = [boxes.to(device, non_blocking=non_blocking) for boxes in batch["boxes"]]
+    return (
+        batch["image"].to(device, non_blocking=non_blocking),
+        targets.to(device, torch.float32, non_blocking=non_blocking),
+        (),
+        {"boxes": boxes},
+    )
+
+
+def _only(label: torch.Tensor, slices: Sequence[int] | None) -> torch.Tensor:
+    """The label (1, X, Y, Z) with other slices than these set to background."""
+    if slices is None:
+        return label
+    stack = volume_to_slices(label).clone()
+    others = torch.ones(len(stack), dtype=torch.bool)
+    others[list(slices)] = False
+    stack[others] = 0
+    return slices_to_volume(stack)

@@ -1,0 +1,159 @@
+"""A volume through SAM, slice by slice, with its boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+import torch
+from monai.inferers import Inferer
+from tqdm import tqdm
+
+from monai_cobot.errors import CobotError
+from monai_cobot.transforms import (
+    BoxJitter,
+    SAMFrame,
+    SlicePrompts,
+    slices_to_volume,
+    volume_to_slices,
+)
+
+
+class PromptedVolumeInferer(Inferer):
+    """Run a promptable network over the slices that have prompts and paint a label map.
+
+    The network is called once a slice, with all of the slice's boxes, so the encoder runs once a
+    slice and all organs go through the decoder in one batch. Slices without prompts stay
+    background and cost nothing.
+
+    Args:
+        image_size: side S of the network's square input, in pixels.
+        jitter: perturbs the boxes in the model frame; None leaves them exact.
+        seed: of the jitter; each slice is seeded by (seed, case, z), whatever the order.
+        device: of the network, if the volume is elsewhere; None is the volume's own.
+        progress: show a bar over the slices.
+    """
+
+    def __init__(
+        self,
+        image_size: int,
+        jitter: BoxJitter | None = None,
+        seed: int = 0,
+        device: torch.device | str | None = None,
+        progress: bool = False,
+    ) -> None:
+        super().__init__()
+        self.image_size, self.jitter, self.seed = image_size, jitter, seed
+        self.device, self.progress = device, progress
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        inputs: torch.Tensor,
+        network: Callable[..., torch.Tensor],
+        prompts: SlicePrompts,
+        *args: Any,
+        case: str = "",
+        **kwargs: Any,
+    ) -> torch.Tensor:
+        """Segment one volume.
+
+        Args:
+            inputs: (1, 1, X, Y, Z), 0..255, voxel frame (RAS).
+            network: ``network(image (1, 3, S, S), boxes=[(P, 4)])`` gives logits (P, 1, S, S), a
+                row a box; all in the model frame. It gets ``args`` and ``kwargs`` too.
+            prompts: z to boxes (P, 4) XYXY, slice frame, and organs (P,), 1..255.
+            case: its name, which seeds the jitter.
+
+        Returns:
+            (1, 1, X, Y, Z) uint8 on the inputs' device, voxel frame: where a logit is above 0 the
+            organ of the highest one (of several boxes of an organ, the best counts), else 0.
+
+        Raises:
+            CobotError: not one volume of one channel; prompts on a slice that does not exist, not
+                one organ a box, or an organ outside of 1..255.
+        """
+        if inputs.ndim != 5 or tuple(inputs.shape[:2]) != (1, 1):
+            raise CobotError(
+                f"expected one volume (1, 1, X, Y, Z), got {tuple(inputs.shape)}: give volumes "
+                "one at a time (batch_size: 1)"
+            )
+        slices = volume_to_slices(inputs[0])
+        _check_prompts(prompts, len(slices), case)
+        height, width = int(slices.shape[2]), int(slices.shape[3])
+        frame = SAMFrame(height, width, self.image_size)
+        device = inputs.device if self.device is None else torch.device(self.device)
+        labels = torch.zeros(slices.shape, dtype=torch.uint8, device=inputs.device)
+        used = self.jittered_prompts(prompts, (height, width), case)
+        for z, (boxes, organs) in tqdm(
+            used.items(),
+            desc=case or "slices",
+            unit="slice",
+            leave=False,
+            disable=not self.progress,
+        ):
+            image = frame.image_to_model(slices[z].to(device))[None]
+            model_boxes = frame.boxes_to_model(boxes.to(device))
+            logits = network(image, *args, boxes=[model_boxes], **kwargs)
+            labels[z, 0] = paint_logits(frame.logits_to_slice(logits[:, 0].float()), organs)
+        return slices_to_volume(labels)[None]
+
+    def jittered_prompts(
+        self, prompts: SlicePrompts, size: tuple[int, int], case: str = ""
+    ) -> SlicePrompts:
+        """Give the prompts that a call with the same case uses, for fair comparisons.
+
+        Args:
+            prompts: z to boxes (P, 4) XYXY, slice frame, and organs (P,).
+            size: rows and columns (H, W) of a slice.
+            case: the case's name.
+
+        Returns:
+            The same slices and organs in ascending z, boxes perturbed, still in the slice frame;
+            exact boxes (no jitter, or of size 0) unchanged bit for bit.
+        """
+        ordered = dict(sorted(prompts.items()))
+        if self.jitter is None or self.jitter.size == 0:
+            return ordered
+        frame = SAMFrame(*size, self.image_size)
+        jittered: SlicePrompts = {}
+        for z, (boxes, organs) in ordered.items():
+            entropy = (self.seed, crc32(case.encode()), z)
+            seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
+            self.jitter.set_random_state(seed=seed)
+            moved = self.jitter(frame.boxes_to_model(boxes), frame.resized)
+            jittered[z] = (frame.boxes_to_slice(moved), organs)
+        return jittered
+
+
+def paint_logits(logits: torch.Tensor, organs: torch.Tensor) -> torch.Tensor:
+    """Let the highest logit above 0 decide each pixel.
+
+    Args:
+        logits: (P, H, W).
+        organs: (P,) label values, 1..255.
+
+    Returns:
+        (H, W) uint8 label map, 0 where no logit is above 0.
+    """
+    best, winner = logits.max(dim=0)
+    painted = organs.to(logits.device, torch.uint8)[winner]
+    return torch.where(best > 0, painted, torch.zeros_like(painted))
+
+
+def _check_prompts(prompts: SlicePrompts, slices: int, case: str) -> None:
+    for z, (boxes, organs) in prompts.items():
+        if not 0 <= z < slices:
+            raise CobotError(f"case {case}: prompts on slice {z}, but slices are 0 to {slices - 1}")
+        if len(boxes) == 0 or boxes.shape != (len(organs), 4):
+            raise CobotError(
+                f"case {case}, slice {z}: boxes {tuple(boxes.shape)} for {len(organs)} organs: "
+                "give (P, 4) boxes and (P,) organs, at least one"
+            )
+        if not bool(((organs >= 1) & (organs <= 255)).all()):
+            raise CobotError(
+                f"case {case}, slice {z}: organs {organs.tolist()} are outside of 1..255, "
+                "which a uint8 label map holds"
+            )

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from monai_cobot.errors import CobotError
+from monai_cobot.inferers import PromptedVolumeInferer, paint_logits
+from monai_cobot.transforms import (
+    BoxJitter,
+    SAMFrame,
+    prompts_from_label,
+    slices_to_volume,
+    volume_to_slices,
+)
+
+SIZE = 64
+X, Y, Z = 32, 16, 6
+
+
+class BoxFiller:
+    """A network whose logits are +1 in the box and -1 around it; it keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def __call__(self, image: torch.Tensor, boxes: list[torch.Tensor]) -> torch.Tensor:
+        self.calls.append((image, boxes[0]))
+        logits = -torch.ones(len(boxes[0]), 1, SIZE, SIZE)
+        for plane, (x0, y0, x1, y1) in zip(logits, boxes[0].round().int().tolist(), strict=True):
+            plane[0, y0:y1, x0:x1] = 1
+        return logits
+
+
+def boxy_label() -> torch.Tensor:
+    """Two organs that are boxes, so that filled boxes are the truth."""
+    label = torch.zeros(1, X, Y, Z, dtype=torch.uint8)
+    label[0, 3:10, 2:9, 1:4] = 5
+    label[0, 20:30, 8:14, 3] = 200
+    return label
+
+
+def test_filled_boxes_give_the_label_back() -> None:
+    label, network = boxy_label(), BoxFiller()
+    prompts = prompts_from_label(label)
+    result = PromptedVolumeInferer(SIZE)(label[None], network, prompts, case="a")
+    assert result.dtype == torch.uint8
+    assert torch.equal(result, label[None])
+
+
+def test_the_network_runs_once_a_slice_with_all_organs() -> None:
+    label, network = boxy_label(), BoxFiller()
+    PromptedVolumeInferer(SIZE)(label[None], network, prompts_from_label(label))
+    assert [len(boxes) for _, boxes in network.calls] == [1, 1, 2]
+    frame, slices = SAMFrame(Y, X, SIZE), volume_to_slices(label)
+    for z, (image, _) in zip((1, 2, 3), network.calls, strict=True):
+        assert torch.equal(image[0], frame.image_to_model(slices[z]))
+
+
+def test_no_prompts_no_network() -> None:
+    network = BoxFiller()
+    result = PromptedVolumeInferer(SIZE)(boxy_label()[None], network, {})
+    assert network.calls == []
+    assert int(result.sum()) == 0
+
+
+def test_jitter_is_known_from_seed_case_and_slice() -> None:
+    label, prompts = boxy_label(), prompts_from_label(boxy_label())
+    reversed_prompts = dict(reversed(prompts.items()))
+
+    def boxes(seed: int, case: str, given=prompts) -> list[torch.Tensor]:
+        network = BoxFiller()
+        inferer = PromptedVolumeInferer(SIZE, BoxJitter("symmetric", 50, SIZE), seed)
+        inferer(label[None], network, given, case=case)
+        return [box for _, box in network.calls]
+
+    first = boxes(1, "a")
+    for again in (boxes(1, "a"), boxes(1, "a", reversed_prompts)):
+        assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not torch.equal(first[0], boxes(2, "a")[0])
+    assert not torch.equal(first[0], boxes(1, "b")[0])
+    assert not torch.equal(first[0], first[1])  # the same box on the next slice
+
+
+def test_jittered_prompts_are_those_the_network_gets() -> None:
+    label, network = boxy_label(), BoxFiller()
+    inferer = PromptedVolumeInferer(SIZE, BoxJitter("outward", 50, SIZE), seed=3)
+    prompts = prompts_from_label(label)
+    used = inferer.jittered_prompts(prompts, (Y, X), "a")
+    inferer(label[None], network, prompts, case="a")
+    frame = SAMFrame(Y, X, SIZE)
+    for (boxes, _), (_, given) in zip(used.values(), network.calls, strict=True):
+        assert torch.equal(frame.boxes_to_model(boxes), given)
+
+
+@pytest.mark.parametrize("jitter", [None, BoxJitter("outward", 0, SIZE)])
+def test_exact_prompts_are_not_touched(jitter) -> None:
+    prompts = prompts_from_label(boxy_label())
+    used = PromptedVolumeInferer(SIZE, jitter).jittered_prompts(prompts, (Y, X), "a")
+    assert used.keys() == prompts.keys()
+    assert all(used[z][0] is prompts[z][0] for z in prompts)
+
+
+def test_the_highest_logit_above_zero_wins() -> None:
+    logits = torch.tensor([[[-1.0, 2, 1, 0]], [[-2.0, 1, 3, 0]], [[-3.0, 5, 2, -1]]])
+    painted = paint_logits(logits, torch.tensor([4, 9, 4]))  # two prompts of organ 4
+    assert painted.tolist() == [[0, 4, 9, 0]]
+
+
+def test_the_volume_is_reassembled_where_it_was() -> None:
+    """A prompt in one corner of one slice, by hand: right, anterior, second slice from the top."""
+    network = BoxFiller()
+    prompts = {Z - 2: (torch.tensor([[0.0, 0, 4, 2]]), torch.tensor([7]))}
+    result = PromptedVolumeInferer(SIZE)(torch.zeros(1, 1, X, Y, Z), network, prompts)
+    expected = torch.zeros(1, 1, X, Y, Z, dtype=torch.uint8)
+    expected[0, 0, X - 4 :, Y - 2 :, Z - 2] = 7
+    assert torch.equal(result, expected)
+    assert torch.equal(slices_to_volume(volume_to_slices(result[0])), result[0])
+
+
+ONE = (torch.tensor([[0.0, 0, 4, 2]]), torch.tensor([1]))
+
+
+@pytest.mark.parametrize(
+    ("shape", "prompts", "message"),
+    [
+        ((2, 1, X, Y, Z), {0: ONE}, r"got \(2, 1, 32, 16, 6\): give volumes one at a time"),
+        ((1, 1, X, Y, Z), {Z: ONE}, "case a: prompts on slice 6, but slices are 0 to 5"),
+        ((1, 1, X, Y, Z), {0: (ONE[0], torch.tensor([1, 2]))}, r"boxes \(1, 4\) for 2 organs"),
+        ((1, 1, X, Y, Z), {0: (ONE[0], torch.tensor([256]))}, r"organs \[256\] are outside"),
+    ],
+)
+def test_what_cannot_be_run_is_named(shape, prompts, message: str) -> None:
+    with pytest.raises(CobotError, match=message):
+        PromptedVolumeInferer(SIZE)(torch.zeros(shape), BoxFiller(), prompts, case="a")
