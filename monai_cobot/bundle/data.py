@@ -1,0 +1,116 @@
+"""Cases, split and preprocessing of a bundle, with errors that name the remedy."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from monai_cobot.bundle.errors import clear_errors
+from monai_cobot.data import datasets
+from monai_cobot.data.checks import check_cases
+from monai_cobot.data.datalist import cases_from_datalist
+from monai_cobot.data.spec import Case, DatasetSpec
+from monai_cobot.data.split_file import Split
+from monai_cobot.data.splits import resolve_split
+from monai_cobot.errors import CobotError
+from monai_cobot.inferers import FileBoxes, OracleBoxes
+from monai_cobot.transforms import Preprocessing
+
+LOGGER = logging.getLogger(__name__)
+
+
+@clear_errors
+def get_dataset(code: str) -> DatasetSpec:
+    """The dataset of that code; see :func:`monai_cobot.data.datasets.get`."""
+    return datasets.get(code)
+
+
+@clear_errors
+def get_preprocessing(spec: DatasetSpec) -> Preprocessing:
+    """How the dataset's intensities become SAM's 0 to 255."""
+    return Preprocessing(spec.modality, spec.window)
+
+
+@clear_errors
+def find_cases(dataset_dir: str | Path, spec: DatasetSpec) -> list[Case]:
+    """Labelled cases of a folder in one of the dataset's layouts, or of a datalist JSON.
+
+    Raises:
+        CobotError: ``dataset_dir`` is not set or missing, or holds no case.
+    """
+    if not str(dataset_dir):
+        raise CobotError(f"dataset_dir is not set: give --dataset_dir, the folder of {spec.code}")
+    path = Path(dataset_dir).expanduser()
+    if path.suffix == ".json" and path.is_file():
+        return cases_from_datalist(path)
+    return spec.find_cases(path)
+
+
+@clear_errors
+def find_images(dataset_dir: str | Path, spec: DatasetSpec) -> list[Case]:
+    """Images of a folder for inference, with the truth where it lies beside them."""
+    if not str(dataset_dir):
+        raise CobotError("dataset_dir is not set: give --dataset_dir, a folder of NIfTI files")
+    return spec.find_images(Path(dataset_dir).expanduser())
+
+
+@clear_errors
+def choose_split(
+    cases: Sequence[Case],
+    split_file: str | Path,
+    bundle_root: str | Path,
+    seed: int = 0,
+    split_by: str = "patient",
+    output_dir: str | Path | None = None,
+) -> Split:
+    """The user's split file, else the bundle's ``configs/splits.json``, else a new draw.
+
+    A split file inside ``output_dir`` belongs to the run that is replaced there and is not read;
+    give it for a training with ``overwrite: true`` only.
+    """
+    file = Path(split_file).expanduser().resolve()
+    if output_dir is not None and Path(output_dir).expanduser().resolve() in file.parents:
+        file = file.with_name(f"{file.name}.replaced")
+    frozen = Path(bundle_root) / "configs" / "splits.json"
+    return resolve_split(cases, file, frozen, seed, split_by)
+
+
+@clear_errors
+def choose_boxes(
+    prompts_file: str | Path | None, cases: Sequence[Case], spec: DatasetSpec
+) -> FileBoxes | OracleBoxes:
+    """The boxes of a prompts file, else the truth's own ("oracle boxes", said in the log).
+
+    Raises:
+        CobotError: the file does not fit the images; or there is none, and an image has no truth.
+    """
+    if prompts_file:
+        boxes = FileBoxes(prompts_file, spec.labels)
+        boxes.check(cases)
+        return boxes
+    without = [str(case["case"]) for case in cases if "label" not in case]
+    if without:
+        raise CobotError(
+            f"no truth lies beside {', '.join(without[:5])}: give the boxes in a prompts_file"
+        )
+    LOGGER.warning("no prompts_file: oracle boxes are made from the truth beside the images")
+    return OracleBoxes()
+
+
+@clear_errors
+def check_data(cases: Sequence[Case], spec: DatasetSpec) -> None:
+    """Reads every case once and refuses broken ones before any work is done."""
+    check_cases(cases, spec, progress=sys.stderr.isatty())
+
+
+def describe_data(spec: DatasetSpec, preprocessing: Preprocessing, split: Split) -> dict[str, Any]:
+    """What a manifest says of the data: dataset, organs, preprocessing, hash of the split."""
+    return {
+        "dataset": spec.code,
+        "organs": {organ.name: organ.label for organ in spec.organs},
+        "preprocessing": preprocessing.to_dict(),
+        "split_hash": split.hash,
+    }

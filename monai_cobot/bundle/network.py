@@ -1,0 +1,122 @@
+"""The network of a bundle, with errors that name the remedy."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from monai_cobot.bundle.errors import clear_errors
+from monai_cobot.bundle.run_folder import adapter_file
+from monai_cobot.data.split_file import Split
+from monai_cobot.errors import CobotError
+from monai_cobot.metrics import Run
+from monai_cobot.sam import (
+    CobotSAM,
+    build_adapted_sam,
+    build_from_adapter,
+    load_adapter,
+    read_manifest,
+)
+from monai_cobot.transforms import BoxJitter, Preprocessing
+
+LOGGER = logging.getLogger(__name__)
+
+build_network = clear_errors(build_adapted_sam)
+load_checkpoint = clear_errors(load_adapter)
+find_checkpoint = clear_errors(adapter_file)
+make_jitter = clear_errors(BoxJitter.from_mapping)
+
+
+@clear_errors
+def make_optimizer(
+    network: CobotSAM, lr: float, orchestration_lr: float, weight_decay: float
+) -> torch.optim.Adam:
+    """Adam over what the method trains; see :meth:`CobotSAM.parameter_groups`."""
+    return torch.optim.Adam(network.parameter_groups(lr, orchestration_lr, weight_decay))
+
+
+@clear_errors
+def load_trained(
+    network: CobotSAM, output_dir: str | Path, checkpoint: str = "auto", split: Split | None = None
+) -> CobotSAM:
+    """Loads what training left in ``output_dir`` into the network, in place.
+
+    Args:
+        network: the network, built with the configuration of the training.
+        output_dir: folder of the run.
+        checkpoint: ``auto``, ``best``, ``last``, ``none`` (the untrained model) or a file.
+        split: the split whose test part is about to be read.
+
+    Raises:
+        CobotError: no adapter, one of another model, or one that was trained on another split,
+            whose training part may hold the patients to be tested on.
+    """
+    file = adapter_file(output_dir, checkpoint)
+    if file is None:
+        LOGGER.info("no checkpoint: the untrained model is evaluated")
+        return network
+    trained_on = load_adapter(network, file).get("split_hash")
+    if split is not None and trained_on not in (None, split.hash):
+        raise CobotError(
+            f"{file} was trained on another split (hash {trained_on[:12]}, here "
+            f"{split.hash[:12]}): give the split_file of its training"
+        )
+    LOGGER.info("loaded %s", file)
+    return network
+
+
+@clear_errors
+def build_for_inference(
+    checkpoint: str | Path | None,
+    sam_checkpoint: str | Path | None = None,
+    preprocessing: Preprocessing | None = None,
+    organs: Mapping[str, int] | None = None,
+    **untrained: Any,
+) -> CobotSAM:
+    """The fine-tuned model that an adapter file describes; its manifest says base and method.
+
+    Args:
+        checkpoint: the adapter file, or ``None`` for an untrained network.
+        sam_checkpoint: weights of the base model, needed for the official sizes.
+        preprocessing: the bundle's; it has to be what the adapter was trained with.
+        organs: the bundle's organ table; likewise.
+        untrained: settings of :func:`build_adapted_sam` where ``checkpoint`` is ``None``.
+
+    Raises:
+        CobotError: no adapter file, another base model, preprocessing or organ table.
+    """
+    if not checkpoint:
+        return build_adapted_sam(sam_checkpoint=sam_checkpoint, **untrained)
+    manifest = read_manifest(checkpoint)
+    wanted = {
+        "preprocessing": None if preprocessing is None else preprocessing.to_dict(),
+        "organs": None if organs is None else dict(organs),
+    }
+    for name, value in wanted.items():
+        if value is not None and manifest.get(name, value) != value:
+            raise CobotError(
+                f"{checkpoint} was trained with {name} {manifest[name]}, this bundle has {value}: "
+                "use the bundle that it was trained with"
+            )
+    return build_from_adapter(checkpoint, sam_checkpoint)
+
+
+def run_columns(
+    network: CobotSAM, split: Split, seed: int, box_jitter: BoxJitter, checkpoint: str = "auto"
+) -> Run:
+    """The columns of ``metrics.csv`` that say which model was evaluated."""
+    untrained = checkpoint == "none"
+    return Run(
+        method="untrained" if untrained else network.method,
+        orchestrate=network.orchestrated and not untrained,
+        seed=seed,
+        split_hash=split.hash,
+        image_size=network.base.image_size,
+        sam=network.base.sam,
+        weights=network.base.weights,
+        box_jitter=str(box_jitter),
+    )

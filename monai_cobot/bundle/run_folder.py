@@ -1,0 +1,170 @@
+"""The folder of one training run: what is in it, whose it is, whether it may be continued."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from monai_cobot.errors import CobotError
+
+RECORD = "run.json"
+CHECKPOINTS = "checkpoints"
+
+
+class RunFolder:
+    """Owner of ``output_dir``: refuses to mix runs, and says whether this one continues.
+
+    Layout: ``run.json`` (configuration and status), ``split.json``, ``checkpoints/`` with
+    ``adapter_best.safetensors``, ``adapter_last.safetensors`` and ``training_state.pt``, and
+    ``tensorboard/``.
+
+    Args:
+        output_dir: the folder; it is made by :meth:`begin`, not before.
+        configuration: JSON values that tell one run from another.
+        resume: ``auto`` continues an unfinished run of the same configuration, ``never`` does not.
+        overwrite: whether a run of another configuration, or a finished one, is replaced.
+
+    Raises:
+        CobotError: ``resume`` is neither word.
+    """
+
+    def __init__(
+        self,
+        output_dir: str | Path,
+        configuration: Mapping[str, Any],
+        resume: str = "auto",
+        overwrite: bool = False,
+    ) -> None:
+        if resume not in ("auto", "never"):
+            raise CobotError(f"resume={resume!r}: choose auto or never")
+        self.path = Path(output_dir).expanduser().resolve()
+        self.configuration = json.loads(json.dumps(dict(configuration)))
+        self.resume = resume
+        self.overwrite = overwrite
+        self.resuming = False
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / CHECKPOINTS
+
+    @property
+    def training_state(self) -> Path:
+        """File with everything that an interrupted run needs to go on."""
+        return self.checkpoints / "training_state.pt"
+
+    def check(self) -> None:
+        """Decides whether the run starts, continues or is refused; writes nothing.
+
+        Raises:
+            CobotError: the folder holds a finished run, an unfinished one of another configuration,
+                or files that no run of this package wrote, and ``overwrite`` is false.
+        """
+        self.resuming = False
+        if self.path.exists() and not self.path.is_dir():
+            raise CobotError(f"output_dir {self.path} is a file: choose a folder")
+        if self.overwrite or not self.path.exists():
+            return
+        record = self._record()
+        if record is None:
+            if any(self.path.iterdir()):
+                raise CobotError(
+                    f"output_dir {self.path} is not empty and holds no run of this package: choose "
+                    "another output_dir"
+                )
+            return
+        ways_out = "choose another output_dir, or set overwrite: true to replace it"
+        differences = _differences(record["configuration"], self.configuration)
+        if differences:
+            raise CobotError(
+                f"output_dir {self.path} holds a run of another configuration "
+                f"({'; '.join(differences)}): {ways_out}"
+            )
+        if record["status"] == "finished":
+            raise CobotError(f"the run in {self.path} is finished: evaluate it, {ways_out}")
+        if self.resume == "never":
+            raise CobotError(
+                f"output_dir {self.path} holds an unfinished run: set resume: auto to continue it, "
+                f"{ways_out}"
+            )
+        self.resuming = self.training_state.is_file()
+
+    def begin(self) -> None:
+        """Makes the folder and writes down whose it is."""
+        if self.overwrite and not self.resuming:
+            self._remove_own_files()
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        self._write("unfinished")
+
+    def finish(self) -> None:
+        """Marks the run as finished."""
+        self._write("finished")
+
+    def _record(self) -> dict[str, Any] | None:
+        file = self.path / RECORD
+        if not file.is_file():
+            return None
+        try:
+            record = json.loads(file.read_text())
+            record["configuration"], record["status"]
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise CobotError(
+                f"{file} cannot be read ({error}): choose another output_dir, or set "
+                "overwrite: true"
+            ) from error
+        return dict(record)
+
+    def _write(self, status: str) -> None:
+        record = {"status": status, "configuration": self.configuration}
+        file = self.path / RECORD
+        partial = file.with_name(RECORD + ".part")
+        partial.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
+        os.replace(partial, file)
+
+    def _remove_own_files(self) -> None:
+        for folder in (CHECKPOINTS, "tensorboard", "predictions", "figures"):
+            shutil.rmtree(self.path / folder, ignore_errors=True)
+        for name in (RECORD, "split.json", "metrics.csv", "metrics.json"):
+            (self.path / name).unlink(missing_ok=True)
+
+
+def adapter_file(output_dir: str | Path, checkpoint: str = "auto") -> Path | None:
+    """The adapter file that evaluation reads.
+
+    Args:
+        output_dir: folder of the run.
+        checkpoint: ``auto`` (the best one, or the last where there was no validation), ``best``,
+            ``last``, ``none`` (the untrained model) or the path of a file.
+
+    Raises:
+        CobotError: there is no such file.
+    """
+    if checkpoint == "none":
+        return None
+    folder = Path(output_dir).expanduser().resolve() / CHECKPOINTS
+    names = {"auto": ("best", "last"), "best": ("best",), "last": ("last",)}.get(checkpoint)
+    files = (
+        [Path(checkpoint).expanduser()]
+        if names is None
+        else [folder / f"adapter_{name}.safetensors" for name in names]
+    )
+    for file in files:
+        if file.is_file():
+            return file
+    raise CobotError(
+        f"no adapter at {' or '.join(map(str, files))}: train first, give the file as checkpoint, "
+        "or set checkpoint: none for the untrained model"
+    )
+
+
+def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    keys = sorted(set(found) | set(wanted))
+    return [
+        f"{key} {found.get(key)!r} there and {wanted.get(key)!r} here"
+        for key in keys
+        if found.get(key) != wanted.get(key)
+    ]
