@@ -1,0 +1,51 @@
+"""The console script ``monai-cobot``: a file a command."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+
+import monai_cobot
+from monai_cobot.cli import fetch_sam, methods, phantom, scores
+from monai_cobot.errors import CobotError
+
+app = typer.Typer(
+    name="monai-cobot",
+    help="SAM fine-tuned with SAM-COBOT. Trainings and evaluations are MONAI bundles: "
+    "`python -m monai.bundle run`, see the README.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command("fetch-sam")(fetch_sam.fetch)
+app.command("methods")(methods.methods)
+app.command("phantom")(phantom.phantom)
+app.command("scores")(scores.scores)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(monai_cobot.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    """Options of the command itself."""
+
+
+def main() -> None:
+    """Runs the command; a user error is one line on stderr and exit status 1."""
+    try:
+        app()
+    except CobotError as error:
+        Console(stderr=True, soft_wrap=True).print(f"[red]error:[/red] {error}", highlight=False)
+        sys.exit(1)
+
+
+__all__ = ["app", "main"]

@@ -1,0 +1,84 @@
+"""``monai-cobot methods``: what can be fine-tuned, and with how many parameters."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from monai_cobot import peft
+from monai_cobot.sam import BaseModel, CobotSAM, SAMSize, build_architecture, get_size
+
+
+@dataclass(frozen=True)
+class MethodRow:
+    """One method on one SAM; the mask decoder is not counted."""
+
+    method: str
+    orchestrate: bool
+    parameters: int
+    trains_decoder: bool
+    foldable: bool
+    mergeable: bool
+    summary: str
+
+
+def method_rows(size: SAMSize) -> list[MethodRow]:
+    """A row a method, and one more where it can be orchestrated; no weights are made."""
+    return [
+        MethodRow(
+            name,
+            orchestrate,
+            _count(size, name, orchestrate),
+            peft.get(name).trains_decoder,
+            peft.get(name).foldable and orchestrate,
+            peft.get(name).mergeable,
+            peft.get(name).summary,
+        )
+        for name in peft.names()
+        for orchestrate in (False, True)
+        if not orchestrate or peft.get(name).orchestratable
+    ]
+
+
+def methods(
+    sam: Annotated[str, typer.Option(help="vit_b, vit_l, vit_h or small.")] = "vit_b",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the fine-tuning methods with their trainable parameters (decoder not counted)."""
+    rows = method_rows(get_size(sam))
+    if as_json:
+        typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
+        return
+    table = Table(title=f"Methods on {sam} (the mask decoder is not counted)", title_justify="left")
+    for column in ("method", "orchestrated", "parameters", "decoder", "folds", "merges"):
+        table.add_column(
+            column, justify="right" if column == "parameters" else "left", no_wrap=True
+        )
+    for row in rows:
+        table.add_row(
+            row.method,
+            _yes(row.orchestrate),
+            f"{row.parameters:,}",
+            "trained" if row.trains_decoder else "frozen",
+            _yes(row.foldable),
+            _yes(row.mergeable),
+        )
+    Console().print(table)
+
+
+def _count(size: SAMSize, method: str, orchestrate: bool) -> int:
+    with torch.device("meta"):
+        base = BaseModel(size.name, size.image_size, "none", "")
+        model = CobotSAM(build_architecture(size), base, method, orchestrate=orchestrate)
+    counts = model.trainable_parameters()
+    return counts["peft"] + counts["orchestration"]
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else ""
