@@ -20,7 +20,14 @@ from monai_cobot.bundle.network import (
     run_columns,
 )
 from monai_cobot.bundle.root import find_bundle_root
-from monai_cobot.bundle.run import begin_run, check_evaluation, check_outputs, check_run, open_run
+from monai_cobot.bundle.run import (
+    begin_run,
+    check_counts,
+    check_evaluation,
+    check_outputs,
+    check_run,
+    open_run,
+)
 from monai_cobot.bundle.run_folder import RunFolder, adapter_file
 
 __all__ = [
@@ -29,6 +36,7 @@ __all__ = [
     "begin_run",
     "build_for_inference",
     "build_network",
+    "check_counts",
     "check_data",
     "check_evaluation",
     "check_outputs",

@@ -9,6 +9,7 @@ from typing import Any
 from monai_cobot.bundle.errors import clear_errors
 from monai_cobot.bundle.run_folder import RunFolder
 from monai_cobot.data.split_file import Split
+from monai_cobot.errors import CobotError
 from monai_cobot.handlers import SavePredictions, refuse_earlier_evaluation
 from monai_cobot.sam import CobotSAM
 
@@ -44,6 +45,14 @@ def open_run(
         "split_hash": split.hash,
     }
     return RunFolder(output_dir, configuration, resume, overwrite)
+
+
+@clear_errors
+def check_counts(**counts: int) -> None:
+    """Refuses a number of epochs, slices or iterations that is not a whole number of at least 1."""
+    for name, count in counts.items():
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise CobotError(f"{name}={count!r}: give a whole number of at least 1")
 
 
 @clear_errors

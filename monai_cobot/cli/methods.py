@@ -6,13 +6,9 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Annotated
 
-import torch
 import typer
 from rich.console import Console
 from rich.table import Table
-
-from monai_cobot import peft
-from monai_cobot.sam import BaseModel, CobotSAM, SAMSize, build_architecture, get_size
 
 
 @dataclass(frozen=True)
@@ -28,13 +24,19 @@ class MethodRow:
     summary: str
 
 
-def method_rows(size: SAMSize) -> list[MethodRow]:
-    """A row a method, and one more where it can be orchestrated; no weights are made."""
+def method_rows(sam: str) -> list[MethodRow]:
+    """A row a method, and one more where it can be orchestrated; no weights are made.
+
+    Args:
+        sam: name of a SAM size; CobotError for an unknown one.
+    """
+    from monai_cobot import peft  # torch takes seconds to import: not for --help
+
     return [
         MethodRow(
             name,
             orchestrate,
-            _count(size, name, orchestrate),
+            _count(sam, name, orchestrate),
             peft.get(name).trains_decoder,
             peft.get(name).foldable and orchestrate,
             peft.get(name).mergeable,
@@ -51,7 +53,7 @@ def methods(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the fine-tuning methods with their trainable parameters (decoder not counted)."""
-    rows = method_rows(get_size(sam))
+    rows = method_rows(sam)
     if as_json:
         typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
         return
@@ -72,7 +74,12 @@ def methods(
     Console().print(table)
 
 
-def _count(size: SAMSize, method: str, orchestrate: bool) -> int:
+def _count(sam: str, method: str, orchestrate: bool) -> int:
+    import torch
+
+    from monai_cobot.sam import BaseModel, CobotSAM, build_architecture, get_size
+
+    size = get_size(sam)
     with torch.device("meta"):
         base = BaseModel(size.name, size.image_size, "none", "")
         model = CobotSAM(build_architecture(size), base, method, orchestrate=orchestrate)

@@ -49,7 +49,7 @@ def save_adapter(model: CobotSAM, path: str | Path, manifest: Mapping[str, Any])
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(target.name + ".part")
     state = {key: value.cpu() for key, value in model.adapter_state().items()}
-    save_file(state, partial, metadata={"manifest": json.dumps(manifest, sort_keys=True)})
+    save_file(state, partial, metadata={"manifest": json.dumps(manifest)})
     os.replace(partial, target)
 
 

@@ -1,0 +1,227 @@
+"""Every bad input is refused by name, before training starts, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+
+from monai_cobot.errors import CobotError
+from tests.bundle.conftest import ADOME, Run
+
+Spoil = Callable[[Path], None]
+
+
+def image_of(data: Path) -> Path:
+    return data / "images" / "phantom_0002_0000.nii.gz"
+
+
+def label_of(data: Path) -> Path:
+    return data / "labels" / "phantom_0002.nii.gz"
+
+
+def rewrite(path: Path, change: Callable[[np.ndarray], np.ndarray], **header: Any) -> None:
+    image = nib.load(path)
+    voxels = change(np.asarray(image.dataobj))
+    nib.save(nib.Nifti1Image(voxels, header.get("affine", image.affine)), path)
+
+
+def truncate(data: Path) -> None:
+    content = image_of(data).read_bytes()
+    image_of(data).write_bytes(content[: len(content) // 2])
+
+
+def not_nifti(data: Path) -> None:
+    image_of(data).write_bytes(gzip.compress(b"this is no image"))
+
+
+def other_shape(data: Path) -> None:
+    rewrite(label_of(data), lambda voxels: voxels[:-1])
+
+
+def other_affine(data: Path) -> None:
+    affine = nib.load(label_of(data)).affine.copy()
+    affine[0, 3] += 7
+    rewrite(label_of(data), lambda voxels: voxels, affine=affine)
+
+
+def unknown_label(data: Path) -> None:
+    def change(voxels: np.ndarray) -> np.ndarray:
+        voxels = voxels.copy()
+        voxels[3, 3, 3] = 99
+        return voxels
+
+    rewrite(label_of(data), change)
+
+
+def not_finite(data: Path) -> None:
+    def change(voxels: np.ndarray) -> np.ndarray:
+        voxels = voxels.astype(np.float32)
+        voxels[3, 3, 3] = np.nan
+        return voxels
+
+    rewrite(image_of(data), change)
+
+
+def empty_label(data: Path) -> None:
+    rewrite(label_of(data), np.zeros_like)
+
+
+def label_missing(data: Path) -> None:
+    label_of(data).unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (truncate, r"phantom_0002_0000\.nii\.gz.*(truncated|damaged|cannot be read|not readable)"),
+        (not_nifti, r"phantom_0002_0000\.nii\.gz"),
+        (other_shape, r"phantom_0002\.nii\.gz has shape .*: export the label on the image's grid"),
+        (other_affine, r"phantom_0002\.nii\.gz has another affine .*resample the label"),
+        (unknown_label, r"phantom_0002\.nii\.gz.*99"),
+        (not_finite, r"phantom_0002_0000\.nii\.gz has NaN or infinite voxels: replace them"),
+        (empty_label, r"phantom_0002\.nii\.gz.*(empty|no target)"),
+        (label_missing, r"phantom_0002"),
+    ],
+)
+def test_broken_files(cohort: Path, train: Run, tmp_path: Path, spoil: Spoil, message: str) -> None:
+    data = shutil.copytree(cohort, tmp_path / "data")
+    spoil(data)
+    with pytest.raises(CobotError, match=f"(?s){message}"):
+        train(tmp_path / "run", dataset_dir=str(data))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ({"dataset_dir": ""}, "dataset_dir is not set"),
+        ({"dataset_dir": "/nowhere/at/all"}, "/nowhere/at/all"),
+        ({"method": "lorra"}, r"unknown method 'lorra'.*lora"),
+        ({"method": "lightweight"}, "'lightweight' has no bottleneck to orchestrate"),
+        ({"method": "freeze", "orchestrate": "false"}, "'freeze' trains nothing"),
+        ({"method_options": {"rank": 6}}, "V=6 is not divisible by N=4"),
+        ({"method_options": {"ranks": 8}}, "ranks"),
+        ({"sam": "vit_z"}, "unknown SAM size 'vit_z'"),
+        ({"sam": "vit_b"}, "monai-cobot fetch-sam vit_b"),
+        ({"sam_checkpoint": "/nowhere/sam.pth"}, "no SAM checkpoint at /nowhere/sam.pth"),
+        ({"image_size": 100}, "image_size=100 is not a multiple of the patch size 16"),
+        ({"box_jitter": {"mode": "sideways", "size": 3}}, "sideways"),
+        ({"box_jitter": {"mode": "outward", "size": -3}}, "-3"),
+        ({"eval_box_jitter": 7}, "box jitter 7 is not understood"),
+        ({"lr": -1.0}, "lr=-1.0 is not a positive number"),
+        ({"lr": "1e-4"}, "lr='1e-4' is not a positive number"),
+        ({"orchestration_lr": 0}, "orchestration_lr=0 is not a positive number"),
+        ({"orchestrate": "perhaps"}, "orchestrate='perhaps': choose true or false"),
+        ({"overwrite": "perhaps"}, "overwrite='perhaps': choose true or false"),
+        ({"resume": "sometimes"}, "resume='sometimes': choose auto or never"),
+        ({"split_by": "voxel"}, "voxel"),
+        ({"batch_size": 0}, "batch_size=0"),
+        ({"epochs": 0}, "epochs=0"),
+        ({"checkpoint_interval": 0}, "checkpoint_interval=0"),
+    ],
+)
+def test_bad_values(train: Run, tmp_path: Path, ids: dict[str, Any], message: str) -> None:
+    with pytest.raises(CobotError, match=message):
+        train(tmp_path / "run", **ids)
+    assert not (tmp_path / "run").exists()
+
+
+def test_checkpoint_of_another_size_and_no_checkpoint(train: Run, tmp_path: Path) -> None:
+    torch.save(
+        {"image_encoder.patch_embed.proj.weight": torch.zeros(768, 3, 16, 16)}, tmp_path / "b.pth"
+    )
+    with pytest.raises(CobotError, match=r"b\.pth does not fit sam: small"):
+        train(tmp_path / "run", sam_checkpoint=str(tmp_path / "b.pth"))
+    (tmp_path / "text.pth").write_text("no weights")
+    with pytest.raises(CobotError, match=r"text\.pth is not a checkpoint"):
+        train(tmp_path / "run", sam_checkpoint=str(tmp_path / "text.pth"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_patient_on_two_sides(cohort: Path, train: Run, tmp_path: Path) -> None:
+    names = [f"phantom_{number:04d}" for number in range(1, 5)]
+    split = {
+        "training": names[:2],
+        "validation": [names[2]],
+        "test": [names[3]],
+        "patients": dict.fromkeys(names, "the same"),
+    }
+    (tmp_path / "split.json").write_text(json.dumps(split))
+    with pytest.raises(CobotError, match=r"split\.json: split: patient the same is in training"):
+        train(tmp_path / "run", split_file=str(tmp_path / "split.json"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_evaluation_and_inference(
+    cohort: Path, train: Run, evaluate: Run, infer: Run, tmp_path: Path
+) -> None:
+    with pytest.raises(CobotError, match=r"no adapter at .* train first"):
+        evaluate(tmp_path / "gone")
+    with pytest.raises(CobotError, match=r"no adapter file at .*adapter\.safetensors"):
+        infer(cohort, tmp_path / "out")
+    train(tmp_path / "run", method="lightweight", orchestrate=False)
+    with pytest.raises(CobotError, match=r"method 'lightweight' \(file\) and 'lora' \(here\)"):
+        evaluate(tmp_path / "run")
+    same = {"method": "lightweight", "orchestrate": "false"}
+    other = tmp_path / "other_split.json"
+    split = json.loads((tmp_path / "run" / "split.json").read_text())
+    split["training"], split["test"] = split["test"], split["training"]
+    del split["hash"]
+    other.write_text(json.dumps(split))
+    with pytest.raises(CobotError, match=r"was trained on another split .*give the split_file"):
+        evaluate(tmp_path / "run", split_file=str(other), **same)
+    evaluate(tmp_path / "run", **same)
+    written = (tmp_path / "run" / "metrics.csv").read_bytes()
+    with pytest.raises(CobotError, match=r"holds an evaluation .* set overwrite: true"):
+        evaluate(tmp_path / "run", **same)
+    evaluate(tmp_path / "run", overwrite="true", **same)
+    assert (tmp_path / "run" / "metrics.csv").read_bytes() == written
+    checkpoint = str(tmp_path / "run" / "checkpoints" / "adapter_last.safetensors")
+    images = tmp_path / "images"
+    images.mkdir()
+    shutil.copy(image_of(cohort), images / "new.nii.gz")
+    with pytest.raises(CobotError, match="no truth lies beside new: give the boxes"):
+        infer(images, tmp_path / "out", checkpoint=checkpoint)
+    prompts = {"schema": "monai_cobot/prompts/1", "frame": "source", "units": "voxel edges"}
+    (tmp_path / "boxes.json").write_text(
+        json.dumps({**prompts, "cases": {"old": {"boxes": [
+            {"organ": "liver", "slice": 3, "box": [1, 1, 9, 9]}]}}})
+    )  # fmt: skip
+    with pytest.raises(CobotError, match=r"names case 'old', which is not among the images"):
+        infer(
+            images, tmp_path / "out", checkpoint=checkpoint,
+            prompts_file=str(tmp_path / "boxes.json"),
+        )  # fmt: skip
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_prints_one_line(tmp_path: Path) -> None:
+    """From another working directory, as a user types it."""
+    result = subprocess.run(
+        [
+            *(sys.executable, "-m", "monai.bundle", "run"),
+            *("--config_file", str(ADOME / "configs" / "train.yaml")),
+            *("--dataset_dir", str(tmp_path / "gone"), "--sam", "small"),
+            *("--output_dir", str(tmp_path / "run")),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 1
+    assert result.stderr.rstrip().splitlines()[-1].startswith("error: ")
+    assert str(tmp_path / "gone") in result.stderr.rstrip().splitlines()[-1]
+    assert "Traceback" not in result.stderr
+    assert list(tmp_path.iterdir()) == []

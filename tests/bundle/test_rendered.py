@@ -1,0 +1,121 @@
+"""The bundles are what their source renders to, and hold what MONAI expects."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+from monai.bundle import ConfigWorkflow
+
+from monai_cobot.data import datasets
+from tests.bundle.conftest import ADOME, BUNDLES, FAST, SPLEN, run_bundle
+
+USER_IDS = [
+    "dataset_dir", "output_dir", "epochs", "method", "orchestrate", "sam", "sam_checkpoint",
+    "image_size", "lr", "orchestration_lr", "box_jitter", "eval_box_jitter", "seed", "split_file",
+    "resume", "overwrite",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def render() -> ModuleType:
+    specification = importlib.util.spec_from_file_location("render", BUNDLES / "render.py")
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    import sys
+
+    sys.modules["render"] = module
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_no_drift(render: ModuleType) -> None:
+    for bundle in render.BUNDLES:
+        for name, text in render.files(bundle).items():
+            assert (BUNDLES / bundle.name / name).read_text() == text, name
+
+
+@pytest.mark.parametrize("bundle", [ADOME, SPLEN])
+def test_files_and_metadata(bundle: Path) -> None:
+    for name in ("configs/train.yaml", "configs/evaluate.yaml", "configs/inference.yaml",
+                 "configs/logging.conf", "docs/README.md", "docs/data_license.txt",
+                 "LICENSE"):  # fmt: skip
+        assert (bundle / name).is_file(), name
+        assert "__" not in (bundle / name).read_text().replace("__import__", "").replace(
+            "_target_", ""
+        )
+    metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
+    assert metadata["version"] in metadata["changelog"]
+    organs = datasets.get(bundle.name.split("_")[0].upper()).labels
+    assert metadata["label_classes"] == ", ".join(f"{n} {name}" for name, n in organs.items())
+
+
+@pytest.mark.parametrize("bundle", [ADOME, SPLEN])
+def test_user_ids_are_alike(bundle: Path) -> None:
+    config = yaml.safe_load((bundle / "configs" / "train.yaml").read_text())
+    assert set(USER_IDS) <= set(config)
+    numbers = ("lr", "orchestration_lr", "weight_decay")
+    assert all(isinstance(config[name], float) for name in numbers)
+
+
+def test_default_protocol_is_the_papers() -> None:
+    config = yaml.safe_load((ADOME / "configs" / "train.yaml").read_text())
+    wanted: dict[str, Any] = {
+        "lr": 1.25e-6, "weight_decay": 5e-4, "batch_size": 1, "epochs": 25,
+        "box_jitter": {"mode": "outward", "size": 50},
+        "eval_box_jitter": {"mode": "outward", "size": 0},
+    }  # fmt: skip
+    assert {name: config[name] for name in wanted} == wanted
+
+
+@pytest.mark.parametrize(
+    ("configs", "kind"),
+    [(["train"], "train"), (["train", "evaluate"], "train"), (["inference"], "inference")],
+)
+def test_properties_that_monai_looks_for(
+    cohort: Path, tmp_path: Path, configs: list[str], kind: str
+) -> None:
+    own = {"checkpoint": None} if kind == "inference" else {"checkpoint": "none"}
+    workflow = ConfigWorkflow(
+        [str(ADOME / "configs" / f"{name}.yaml") for name in configs],
+        workflow_type=kind,
+        logging_file=False,
+        dataset_dir=str(cohort),
+        output_dir=str(tmp_path / "run"),
+        **own,
+        **FAST,
+    )
+    workflow.initialize()
+    assert workflow.check_properties() == []
+
+
+def test_bundle_runs_where_its_folder_alone_is_copied(
+    cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    copied = Path(shutil.copytree(ADOME, tmp_path / "elsewhere" / "my_segmentation"))
+    monkeypatch.chdir("/")
+    ids = {"dataset_dir": str(cohort), "output_dir": str(tmp_path / "run"), "epochs": 1, **FAST}
+    workflow = run_bundle(copied, "train", **ids)
+    assert workflow.parser.get_parsed_content("bundle_root") == str(copied)
+    assert (tmp_path / "run" / "checkpoints" / "adapter_last.safetensors").is_file()
+
+
+def test_frozen_split_applies_where_it_names_every_case(cohort: Path, tmp_path: Path) -> None:
+    import shutil
+
+    copied = Path(shutil.copytree(ADOME, tmp_path / "frozen_segmentation"))
+    names = [f"phantom_{number:04d}" for number in range(1, 5)]
+    frozen = {"training": names[2:], "validation": [names[1]], "test": [names[0]]}
+    (copied / "configs" / "splits.json").write_text(json.dumps(frozen))
+    ids = {"dataset_dir": str(cohort), "output_dir": str(tmp_path / "run"), "epochs": 1, **FAST}
+    run_bundle(copied, "train", **ids)
+    split = json.loads((tmp_path / "run" / "split.json").read_text())
+    assert {side: split[side] for side in frozen} == frozen

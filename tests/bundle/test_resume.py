@@ -1,0 +1,131 @@
+"""A run that was killed ends with the weights of one that was not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from ignite.engine import Engine, Events
+from safetensors.torch import load_file
+
+from monai_cobot.errors import CobotError
+from monai_cobot.handlers import SeedIterations
+from tests.bundle.conftest import ADOME, FAST, Run
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+def weights(folder: Path, which: str = "last") -> dict[str, torch.Tensor]:
+    return load_file(folder / "checkpoints" / f"adapter_{which}.safetensors")
+
+
+def assert_same(first: Path, second: Path) -> None:
+    for which in ("last", "best"):
+        a, b = weights(first, which), weights(second, which)
+        assert a.keys() == b.keys()
+        for key, value in a.items():
+            assert torch.equal(value, b[key]), key
+
+
+def kill_at(monkeypatch: pytest.MonkeyPatch, iteration: int) -> None:
+    attach = SeedIterations.attach
+
+    def attach_killer(self: SeedIterations, engine: Engine) -> None:
+        attach(self, engine)
+
+        def kill(engine: Engine) -> None:
+            raise Killed
+
+        engine.add_event_handler(Events.ITERATION_STARTED(once=iteration), kill)
+
+    monkeypatch.setattr(SeedIterations, "attach", attach_killer)
+
+
+@pytest.mark.parametrize(
+    ("method", "iteration"), [("lora", 6), ("adaptformer", 10), ("adaptformer", 2)]
+)
+def test_resumed_run_equals_an_uninterrupted_one(
+    train: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, iteration: int
+) -> None:
+    """Eight batches an epoch; Adaptformer has dropout, whose draws have to be replayed too."""
+    ids: dict[str, Any] = {"method": method, "epochs": 2, "checkpoint_interval": 3}
+    train(tmp_path / "whole", **ids)
+    with monkeypatch.context() as patch:
+        kill_at(patch, iteration)
+        with pytest.raises(Exception):  # noqa: B017, PT011 - MONAI wraps it
+            train(tmp_path / "killed", **ids)
+    state = tmp_path / "killed" / "checkpoints" / "training_state.pt"
+    assert state.exists() == (iteration > 3)
+    train(tmp_path / "killed", **ids)
+    assert_same(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_killed_process_resumes(cohort: Path, train: Run, tmp_path: Path) -> None:
+    """SIGKILL in mid-epoch, by the command that users type, from another working directory."""
+    ids = {**FAST, "method": "adaptformer", "epochs": 2, "checkpoint_interval": 2}
+    ids |= {"dataset_dir": str(cohort)}
+    command = [sys.executable, "-m", "monai.bundle", "run"]
+    command += ["--config_file", str(ADOME / "configs" / "train.yaml")]
+    for name, value in {**ids, "output_dir": str(tmp_path / "killed")}.items():
+        command += [f"--{name}", str(value)]
+    state = tmp_path / "killed" / "checkpoints" / "training_state.pt"
+    quiet: dict[str, Any] = {"cwd": tmp_path, "stderr": subprocess.DEVNULL}
+    quiet["env"] = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, **quiet)
+    try:
+        deadline = time.monotonic() + 120
+        while not state.exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert state.exists(), "killed before there was a state to go on from, or after the end"
+    subprocess.run(command, check=True, **quiet)
+    command[command.index("--output_dir") + 1] = str(tmp_path / "whole")
+    subprocess.run(command, check=True, **quiet)
+    assert_same(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_finished_and_foreign_runs_are_refused(train: Run, tmp_path: Path) -> None:
+    train(tmp_path / "run")
+    before = weights(tmp_path / "run")
+    with pytest.raises(CobotError, match=r"is finished: evaluate it, choose another output_dir"):
+        train(tmp_path / "run")
+    with pytest.raises(CobotError, match=r"another configuration \(lr 0\.001 there and 0\.002"):
+        train(tmp_path / "run", lr=2e-3)
+    with pytest.raises(CobotError, match=r"another configuration \(method 'lora' there and"):
+        train(tmp_path / "run", method="adaptformer")
+    for key, value in weights(tmp_path / "run").items():
+        assert torch.equal(value, before[key])
+    train(tmp_path / "run", lr=2e-3, overwrite="true")
+    assert any(
+        not torch.equal(value, before[key]) for key, value in weights(tmp_path / "run").items()
+    )
+
+
+def test_unfinished_run_is_not_continued_where_that_is_not_wanted(
+    train: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        kill_at(patch, 5)
+        with pytest.raises(Exception):  # noqa: B017, PT011
+            train(tmp_path / "run", checkpoint_interval=2)
+    with pytest.raises(CobotError, match="holds an unfinished run: set resume: auto"):
+        train(tmp_path / "run", checkpoint_interval=2, resume="never")
+
+
+def test_folder_with_other_files_is_left_alone(train: Run, tmp_path: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
+    with pytest.raises(CobotError, match="is not empty and holds no run of this package"):
+        train(tmp_path / "thesis")
+    assert [path.name for path in (tmp_path / "thesis").iterdir()] == ["chapter.txt"]

@@ -1,0 +1,290 @@
+"""Train, evaluate and infer, with scores recomputed from the files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from monai_cobot.data import datasets
+from monai_cobot.data.datalist import case_name
+from monai_cobot.data.phantom import make_cohort
+from monai_cobot.sam import read_manifest
+from monai_cobot.transforms import prompts_from_label, slices_to_prompts, write_prompts
+from tests.bundle.conftest import ADOME, SPLEN, Run, run_bundle
+
+# The Dice is a ratio of integers on both sides.
+EXACT = 1e-12
+COLUMNS = [
+    "case", "organ", "protocol", "prompts", "dice", "surface_dice", "hd95_mm", "hd95_px",
+    "true_voxels", "predicted_voxels", "method", "orchestrate", "seed", "split_hash",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One training with its evaluation, shared by the tests that only read."""
+    from tests.bundle.conftest import FAST
+
+    output = tmp_path_factory.mktemp("runs") / "trained"
+    # So low a rate leaves the random masks of the random SAM; a few steps would empty them.
+    ids = {"dataset_dir": str(cohort), "output_dir": str(output), "epochs": 2, **FAST, "lr": 1e-6}
+    run_bundle(ADOME, "train", **ids)
+    run_bundle(ADOME, "train", "evaluate", **ids, paper_protocol=True)
+    return output
+
+
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_training_leaves_checkpoints_split_and_record(trained: Path) -> None:
+    split = json.loads((trained / "split.json").read_text())
+    assert [len(split[side]) for side in ("training", "validation", "test")] == [2, 1, 1]
+    assert json.loads((trained / "run.json").read_text())["status"] == "finished"
+    for which in ("best", "last"):
+        manifest = read_manifest(trained / "checkpoints" / f"adapter_{which}.safetensors")
+        assert manifest["split_hash"] == split["hash"]
+        assert manifest["base"]["weights"] == "random"
+        assert list(manifest["organs"]) == list(datasets.get("ADOME").names)
+        assert manifest["preprocessing"] == {"modality": "CT", "window": [-160.0, 240.0]}
+    assert not (trained / "checkpoints" / "training_state.pt").exists()
+    assert list((trained / "tensorboard").iterdir())
+
+
+def test_scores_equal_a_recomputation_from_the_files(trained: Path, cohort: Path) -> None:
+    split = json.loads((trained / "split.json").read_text())
+    labels = datasets.get("ADOME").labels
+    rows = rows_of(trained)
+    assert set(COLUMNS) <= set(rows[0])
+    own = [r for r in rows if r["method"] == "lora" and r["protocol"] == "clinical"]
+    assert {row["case"] for row in own} == set(split["test"])
+    assert len(own) == 13 * len(split["test"])
+    assert sum(0 < float(row["dice"]) < 1 for row in own) >= 5
+    for row in own:
+        truth = nib.load(cohort / "labels" / f"{row['case']}.nii.gz")
+        answer = nib.load(trained / "predictions" / f"{row['case']}_seg.nii.gz")
+        assert answer.shape == truth.shape
+        assert np.array_equal(answer.affine, truth.affine)
+        assert answer.header.get_xyzt_units() == truth.header.get_xyzt_units()
+        a = np.asarray(truth.dataobj) == labels[row["organ"]]
+        b = np.asarray(answer.dataobj) == labels[row["organ"]]
+        dice = 2 * (a & b).sum() / (a.sum() + b.sum())
+        assert math.isclose(float(row["dice"]), dice, abs_tol=EXACT)
+        assert (int(row["true_voxels"]), int(row["predicted_voxels"])) == (a.sum(), b.sum())
+
+
+def test_trivial_answers_and_both_protocols_stand_beside(trained: Path) -> None:
+    rows = rows_of(trained)
+    methods = {(row["method"], row["protocol"]) for row in rows}
+    assert methods == {
+        (method, protocol)
+        for method in ("lora", "filled_box", "ellipse")
+        for protocol in ("clinical", "paper")
+    }
+    assert {row["case"] for row in rows if row["protocol"] == "paper"} == {"pooled"}
+    assert {row["prompts"] for row in rows} == {"box"}
+    by_method = {
+        method: np.mean(
+            [float(r["dice"]) for r in rows if (r["method"], r["protocol"]) == (method, "clinical")]
+        )
+        for method in ("filled_box", "ellipse")
+    }
+    # Oracle boxes give most of the answer away; an answer in a wrong frame would be near zero.
+    assert by_method["ellipse"] > 0.5
+    assert by_method["filled_box"] > 0.5
+
+
+def test_summary_and_pictures(trained: Path) -> None:
+    summary = json.loads((trained / "metrics.json").read_text())
+    assert summary["boxes"] == "oracle boxes"
+    assert "absent" in summary["conventions"]
+    group = summary["groups"][0]
+    assert list(group["organs"]) == list(datasets.get("ADOME").names)
+    assert group["organs"]["liver"]["n"] == 1
+    assert (trained / "figures" / "dice.png").stat().st_size > 10_000
+    assert [path.name for path in (trained / "figures").glob("best_*.png")]
+
+
+@pytest.mark.slow
+def test_training_learns(tmp_path: Path) -> None:
+    """The demo in small: mean test Dice at least 0.2 above the same model untrained."""
+    cohort = make_cohort(tmp_path / "phantoms", 6, seed=7, shape=(96, 96, 32))
+    ids = {
+        "dataset_dir": str(cohort),
+        "split_file": str(tmp_path / "split.json"),
+        "sam": "small",
+        "epochs": 3,
+        "lr": 5e-4,
+        "orchestration_lr": 1e-2,
+        "box_jitter": {"mode": "proportional", "size": 0.1},
+    }
+    run_bundle(ADOME, "train", **ids, output_dir=str(tmp_path / "run"))
+    run_bundle(ADOME, "train", "evaluate", **ids, output_dir=str(tmp_path / "run"))
+    untrained = {**ids, "output_dir": str(tmp_path / "untrained"), "checkpoint": "none"}
+    run_bundle(ADOME, "train", "evaluate", **untrained)
+
+    def mean_dice(folder: Path, method: str) -> float:
+        rows = [row for row in rows_of(folder) if row["method"] == method]
+        return float(np.mean([float(row["dice"]) for row in rows]))
+
+    assert (
+        mean_dice(tmp_path / "run", "lora") > mean_dice(tmp_path / "untrained", "untrained") + 0.2
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("image_size", [512, 1024])
+@pytest.mark.parametrize("bundle", [ADOME, SPLEN])
+def test_vit_b_with_random_weights_takes_some_steps(
+    real_data: Path, tmp_path: Path, bundle: Path, image_size: int
+) -> None:
+    """Real size, real images: three slices of one scan, evaluated and inferred on two."""
+    source = real_data / bundle.name.split("_")[0].upper()
+    data = few_slices(source, tmp_path / "data", {"ts_ct3mm": 3, "ts_ct512": 2})
+    ids = {
+        "dataset_dir": str(data),
+        "output_dir": str(tmp_path / "run"),
+        "sam": "vit_b",
+        "sam_checkpoint": "random",
+        "image_size": image_size,
+        "epochs": 1,
+    }
+    run_bundle(bundle, "train", **ids)
+    run_bundle(bundle, "train", "evaluate", **ids)
+    rows = rows_of(tmp_path / "run")
+    assert {row["weights"] for row in rows if row["method"] == "lora"} == {"random"}
+    assert {row["image_size"] for row in rows} == {str(image_size)}
+    run_bundle(
+        bundle,
+        "inference",
+        workflow_type="inference",
+        dataset_dir=str(data),
+        output_dir=str(tmp_path / "out"),
+        checkpoint=str(tmp_path / "run" / "checkpoints" / "adapter_last.safetensors"),
+    )
+    assert len(list((tmp_path / "out").glob("*_seg.nii.gz"))) == 2
+
+
+def few_slices(source: Path, target: Path, slices: dict[str, int]) -> Path:
+    """Copies of cases, cut down to the axial slices with the most labelled voxels."""
+    for case, count in slices.items():
+        label = nib.load(source / "labelsTr" / f"{case}.nii.gz")
+        image = nib.load(next((source / "imagesTr").glob(f"{case}*[0-9m].nii.gz")))
+        area = (np.asarray(label.dataobj) > 0).sum(axis=(0, 1))
+        start = int(np.argmax(area[: len(area) - count]))
+        for folder, volume in (("imagesTr", image), ("labelsTr", label)):
+            (target / folder).mkdir(parents=True, exist_ok=True)
+            cut = volume.slicer[:, :, start : start + count]
+            nib.save(cut, target / folder / f"{case}.nii.gz")
+    return target
+
+
+def test_inference_with_a_prompts_file_is_the_evaluation(
+    trained: Path, cohort: Path, infer: Run, tmp_path: Path
+) -> None:
+    """Boxes written in voxels of the source give the label map that evaluation wrote."""
+    import torch
+
+    test = json.loads((trained / "split.json").read_text())["test"]
+    spec = datasets.get("ADOME")
+    images, prompts = tmp_path / "images", {}
+    images.mkdir()
+    for case in test:
+        source = cohort / "images" / f"{case}_0000.nii.gz"
+        (images / source.name).symlink_to(source)
+        truth = nib.load(cohort / "labels" / f"{case}.nii.gz")
+        ras = nib.as_closest_canonical(truth)
+        label = torch.as_tensor(np.asarray(ras.dataobj).astype(np.uint8))[None]
+        prompts[case] = slices_to_prompts(prompts_from_label(label), truth.affine, truth.shape)
+    write_prompts(tmp_path / "boxes.json", prompts, spec.labels)
+    infer(
+        images,
+        tmp_path / "out",
+        prompts_file=str(tmp_path / "boxes.json"),
+        checkpoint=str(trained / "checkpoints" / "adapter_best.safetensors"),
+    )
+    for case in test:
+        name = f"{case}_seg.nii.gz"
+        ours = np.asarray(nib.load(tmp_path / "out" / name).dataobj)
+        evaluated = np.asarray(nib.load(trained / "predictions" / name).dataobj)
+        assert np.array_equal(ours, evaluated)
+        assert ours.any()
+
+
+def test_inference_from_truth_says_oracle_boxes(
+    trained: Path, cohort: Path, infer: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    checkpoint = str(trained / "checkpoints" / "adapter_last.safetensors")
+    infer(cohort, tmp_path / "out", checkpoint=checkpoint)
+    assert "oracle boxes" in caplog.text
+    assert len(list((tmp_path / "out").glob("*_seg.nii.gz"))) == 4
+
+
+def test_split_by_slice_warns_and_keeps_the_sides_apart(
+    train: Run, evaluate: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    workflow = train(tmp_path / "leaky", split_by="slice")
+    assert "leak" in caplog.text
+    split = json.loads((tmp_path / "leaky" / "split.json").read_text())
+    dataset = workflow.parser.get_parsed_content("train#dataset")
+    assert len(dataset) == len(split["training"])
+    evaluate(tmp_path / "leaky", split_by="slice")
+    own = [row for row in rows_of(tmp_path / "leaky") if row["method"] == "lora"]
+    liver = {row["case"]: int(row["true_voxels"]) for row in own if row["organ"] == "liver"}
+    case = split["test"][0].rpartition(":")[0]
+    assert 0 < liver[case] < 5_000
+
+
+@pytest.mark.parametrize("bundle", [ADOME, SPLEN])
+def test_real_data_train_evaluate_infer(
+    real_data: Path, infer: Run, tmp_path: Path, bundle: Path
+) -> None:
+    """The subsets as they are distributed, with the small SAM at its own 256 pixels."""
+    code = bundle.name.split("_")[0].upper()
+    ids = {
+        "dataset_dir": str(real_data / code),
+        "output_dir": str(tmp_path / "run"),
+        "sam": "small",
+        "epochs": 1,
+        "lr": 1e-3,
+    }
+    run_bundle(bundle, "train", **ids)
+    run_bundle(bundle, "train", "evaluate", **ids)
+    split = json.loads((tmp_path / "run" / "split.json").read_text())
+    sides = [set(split["training"]), set(split["test"])]
+    for side in sides:  # one patient, two scans
+        assert ("ts_ct3mm" in side) == ("ts_ct3mm_sm" in side) or code == "SPLEN"
+    labels = datasets.get(code).labels
+    for row in rows_of(tmp_path / "run"):
+        assert row["case"] in split["test"]
+        if row["method"] != "lora":
+            continue
+        truth = nib.load(real_data / code / "labelsTr" / f"{row['case']}.nii.gz")
+        answer = nib.load(tmp_path / "run" / "predictions" / f"{row['case']}_seg.nii.gz")
+        assert answer.shape == truth.shape
+        image = next((real_data / code / "imagesTr").glob(f"{row['case']}*.nii.gz"))
+        if case_name(image) == row["case"]:
+            assert np.array_equal(answer.affine, nib.load(image).affine)
+        a = np.asarray(truth.dataobj) == labels[row["organ"]]
+        b = np.asarray(answer.dataobj) == labels[row["organ"]]
+        if a.any() or b.any():
+            dice = 2 * (a & b).sum() / (a.sum() + b.sum())
+            assert math.isclose(float(row["dice"]), dice, abs_tol=EXACT)
+        else:
+            assert row["dice"] == ""
+    run_bundle(
+        bundle,
+        "inference",
+        workflow_type="inference",
+        dataset_dir=str(real_data / code),
+        output_dir=str(tmp_path / "inferred"),
+        checkpoint=str(tmp_path / "run" / "checkpoints" / "adapter_last.safetensors"),
+    )
+    assert list((tmp_path / "inferred").glob("*_seg.nii.gz"))
