@@ -6,7 +6,7 @@ BUNDLE := bundles/adome_abdomen_ct_segmentation/configs
 DEMO ?= demo_output
 # The paper's rates do nothing on random weights within minutes: the demo has its own.
 DEMO_RUN := --dataset_dir $(DEMO)/phantoms --sam small --epochs 3 --lr 5.0e-4 \
-	--orchestration_lr 1.0e-2 --box_jitter "{'mode': 'proportional', 'size': 0.1}" \
+	--orchestration_lr 1.0e-2 --weight_decay 0 --box_jitter "{'mode': 'proportional', 'size': 0.1}" \
 	--split_file $(DEMO)/split.json
 
 .PHONY: demo test test-all lint clean
@@ -35,11 +35,13 @@ lint: $(VENV)/installed
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 
+# Two workers of one thread each: the tests are many and small.
 test: lint
-	$(RUN) -m pytest -m "not slow and not zoo"
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 -m "not slow and not zoo"
 
 test-all: lint
-	$(RUN) -m pytest
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 -m "not slow and not zoo"
+	$(RUN) -m pytest -m "slow or zoo"
 
 clean:
 	rm -rf $(VENV) $(DEMO)

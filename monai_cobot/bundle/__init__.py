@@ -1,4 +1,4 @@
-"""What the bundles' configs call. A :class:`CobotError` ends ``python -m monai.bundle`` cleanly."""
+"""What the bundles' configs call; a user's error ends ``python -m monai.bundle`` in a line."""
 
 from monai_cobot.bundle.data import (
     check_data,
@@ -10,7 +10,7 @@ from monai_cobot.bundle.data import (
     get_dataset,
     get_preprocessing,
 )
-from monai_cobot.bundle.errors import clear_errors, flag
+from monai_cobot.bundle.errors import show_user_errors
 from monai_cobot.bundle.network import (
     build_for_inference,
     build_network,
@@ -21,29 +21,31 @@ from monai_cobot.bundle.network import (
 )
 from monai_cobot.bundle.root import find_bundle_root
 from monai_cobot.bundle.run import (
+    begin_evaluation,
     begin_run,
-    check_counts,
-    check_evaluation,
     check_outputs,
     check_run,
     open_run,
 )
 from monai_cobot.bundle.run_folder import RunFolder, adapter_file
+from monai_cobot.bundle.settings import check_settings, flag
+from monai_cobot.handlers import refuse_earlier_evaluation
+
+show_user_errors()
 
 __all__ = [
     "RunFolder",
     "adapter_file",
+    "begin_evaluation",
     "begin_run",
     "build_for_inference",
     "build_network",
-    "check_counts",
     "check_data",
-    "check_evaluation",
     "check_outputs",
     "check_run",
+    "check_settings",
     "choose_boxes",
     "choose_split",
-    "clear_errors",
     "describe_data",
     "find_bundle_root",
     "find_cases",
@@ -55,5 +57,7 @@ __all__ = [
     "make_jitter",
     "make_optimizer",
     "open_run",
+    "refuse_earlier_evaluation",
     "run_columns",
+    "show_user_errors",
 ]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_cobot.bundle.errors import clear_errors
+from monai_cobot.bundle.run_folder import SPLIT
 from monai_cobot.data import datasets
 from monai_cobot.data.checks import check_cases
 from monai_cobot.data.datalist import cases_from_datalist
@@ -22,19 +22,16 @@ from monai_cobot.transforms import Preprocessing
 LOGGER = logging.getLogger(__name__)
 
 
-@clear_errors
 def get_dataset(code: str) -> DatasetSpec:
     """The dataset of that code; see :func:`monai_cobot.data.datasets.get`."""
     return datasets.get(code)
 
 
-@clear_errors
 def get_preprocessing(spec: DatasetSpec) -> Preprocessing:
     """How the dataset's intensities become SAM's 0 to 255."""
     return Preprocessing(spec.modality, spec.window)
 
 
-@clear_errors
 def find_cases(dataset_dir: str | Path, spec: DatasetSpec) -> list[Case]:
     """Labelled cases of a folder in one of the dataset's layouts, or of a datalist JSON.
 
@@ -49,15 +46,21 @@ def find_cases(dataset_dir: str | Path, spec: DatasetSpec) -> list[Case]:
     return spec.find_cases(path)
 
 
-@clear_errors
-def find_images(dataset_dir: str | Path, spec: DatasetSpec) -> list[Case]:
-    """Images of a folder for inference, with the truth where it lies beside them."""
+def find_images(
+    dataset_dir: str | Path, spec: DatasetSpec, prompts_file: str | Path | None = None
+) -> list[Case]:
+    """Images of a folder for inference.
+
+    The truth that lies beside them is taken only where no ``prompts_file`` gives the boxes.
+    """
     if not str(dataset_dir):
         raise CobotError("dataset_dir is not set: give --dataset_dir, a folder of NIfTI files")
-    return spec.find_images(Path(dataset_dir).expanduser())
+    cases = spec.find_images(Path(dataset_dir).expanduser())
+    if not prompts_file:
+        return cases
+    return [{key: value for key, value in case.items() if key != "label"} for case in cases]
 
 
-@clear_errors
 def choose_split(
     cases: Sequence[Case],
     split_file: str | Path,
@@ -68,17 +71,16 @@ def choose_split(
 ) -> Split:
     """The user's split file, else the bundle's ``configs/splits.json``, else a new draw.
 
-    A split file inside ``output_dir`` belongs to the run that is replaced there and is not read;
-    give it for a training with ``overwrite: true`` only.
+    ``output_dir`` is given for a training with ``overwrite: true`` only: the ``split.json`` in it
+    belongs to the run that is replaced and is not read.
     """
     file = Path(split_file).expanduser().resolve()
-    if output_dir is not None and Path(output_dir).expanduser().resolve() in file.parents:
+    if output_dir is not None and file == Path(output_dir).expanduser().resolve() / SPLIT:
         file = file.with_name(f"{file.name}.replaced")
     frozen = Path(bundle_root) / "configs" / "splits.json"
     return resolve_split(cases, file, frozen, seed, split_by)
 
 
-@clear_errors
 def choose_boxes(
     prompts_file: str | Path | None, cases: Sequence[Case], spec: DatasetSpec
 ) -> FileBoxes | OracleBoxes:
@@ -100,7 +102,6 @@ def choose_boxes(
     return OracleBoxes()
 
 
-@clear_errors
 def check_data(cases: Sequence[Case], spec: DatasetSpec) -> None:
     """Reads every case once and refuses broken ones before any work is done."""
     check_cases(cases, spec, progress=sys.stderr.isatty())

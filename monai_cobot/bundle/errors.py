@@ -1,16 +1,11 @@
-"""User errors shown as one line where MONAI runs a bundle."""
+"""User errors shown as such where MONAI runs a bundle."""
 
 from __future__ import annotations
 
-import functools
 import sys
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from types import TracebackType
 
 from monai_cobot.errors import CobotError
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
 def started_by_monai() -> bool:
@@ -19,33 +14,31 @@ def started_by_monai() -> bool:
     return getattr(getattr(main, "__spec__", None), "name", "") == "monai.bundle.__main__"
 
 
-def clear_errors(function: Callable[P, R]) -> Callable[P, R]:
-    """Ends ``python -m monai.bundle run`` with a CobotError's message alone.
+def user_error(error: BaseException | None) -> CobotError | None:
+    """The CobotError that an error is or was caused by."""
+    while error is not None and not isinstance(error, CobotError):
+        error = error.__cause__
+    return error
 
-    MONAI wraps what a config expression raises into a ``RuntimeError`` about the expression, under
-    which the remedy would be lost. From Python the CobotError itself is raised.
+
+def show_user_errors() -> None:
+    """Ends ``python -m monai.bundle run`` with a CobotError's message alone, exit status 1.
+
+    MONAI wraps what a config raises into a ``RuntimeError`` about the expression or component,
+    under whose traceback the remedy would be lost. Other errors are shown as ever, and so is
+    everything in other processes.
     """
+    if not started_by_monai():
+        return
+    ordinary = sys.excepthook
 
-    @functools.wraps(function)
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return function(*args, **kwargs)
-        except CobotError as error:
-            if started_by_monai():
-                raise SystemExit(f"error: {error}") from error
-            raise
+    def hook(
+        kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+    ) -> None:
+        found = user_error(error)
+        if found is None:
+            ordinary(kind, error, traceback)
+        else:
+            print(f"error: {found}", file=sys.stderr)
 
-    return wrapper
-
-
-@clear_errors
-def flag(name: str, value: object) -> bool:
-    """A yes-or-no id, also as the command line gives it: ``--overwrite false`` is a string there.
-
-    Raises:
-        CobotError: neither true nor false.
-    """
-    word = str(value).lower()
-    if word not in ("true", "false"):
-        raise CobotError(f"{name}={value!r}: choose true or false")
-    return word == "true"
+    sys.excepthook = hook

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from monai_cobot.bundle.errors import clear_errors
 from monai_cobot.bundle.run_folder import adapter_file
 from monai_cobot.data.split_file import Split
 from monai_cobot.errors import CobotError
@@ -20,18 +19,16 @@ from monai_cobot.sam import (
     build_from_adapter,
     load_adapter,
     read_manifest,
+    trains_nothing,
 )
 from monai_cobot.transforms import BoxJitter, Preprocessing
 
 LOGGER = logging.getLogger(__name__)
 
-build_network = clear_errors(build_adapted_sam)
-load_checkpoint = clear_errors(load_adapter)
-find_checkpoint = clear_errors(adapter_file)
-make_jitter = clear_errors(BoxJitter.from_mapping)
+build_network = build_adapted_sam
+make_jitter = BoxJitter.from_mapping
 
 
-@clear_errors
 def make_optimizer(
     network: CobotSAM, lr: float, orchestration_lr: float, weight_decay: float
 ) -> torch.optim.Adam:
@@ -39,37 +36,42 @@ def make_optimizer(
     return torch.optim.Adam(network.parameter_groups(lr, orchestration_lr, weight_decay))
 
 
-@clear_errors
 def load_trained(
-    network: CobotSAM, output_dir: str | Path, checkpoint: str = "auto", split: Split | None = None
-) -> CobotSAM:
+    network: CobotSAM, output_dir: str | Path, checkpoint: str, split: Split
+) -> dict[str, Any] | None:
     """Loads what training left in ``output_dir`` into the network, in place.
 
     Args:
         network: the network, built with the configuration of the training.
         output_dir: folder of the run.
-        checkpoint: ``auto``, ``best``, ``last``, ``none`` (the untrained model) or a file.
+        checkpoint: ``auto``, ``best``, ``last``, ``none`` (the untrained model) or a file. A method
+            that trains nothing needs none.
         split: the split whose test part is about to be read.
+
+    Returns:
+        the adapter file's manifest; ``None`` for an untrained model.
 
     Raises:
         CobotError: no adapter, one of another model, or one that was trained on another split,
             whose training part may hold the patients to be tested on.
     """
+    if checkpoint == "auto" and trains_nothing(network):
+        return None
     file = adapter_file(output_dir, checkpoint)
     if file is None:
-        LOGGER.info("no checkpoint: the untrained model is evaluated")
-        return network
-    trained_on = load_adapter(network, file).get("split_hash")
-    if split is not None and trained_on not in (None, split.hash):
+        LOGGER.info("checkpoint: none, the untrained model is evaluated")
+        return None
+    manifest = load_adapter(network, file)
+    trained_on = manifest.get("split_hash")
+    if trained_on not in (None, split.hash):
         raise CobotError(
             f"{file} was trained on another split (hash {trained_on[:12]}, here "
             f"{split.hash[:12]}): give the split_file of its training"
         )
     LOGGER.info("loaded %s", file)
-    return network
+    return manifest
 
 
-@clear_errors
 def build_for_inference(
     checkpoint: str | Path | None,
     sam_checkpoint: str | Path | None = None,
@@ -80,17 +82,18 @@ def build_for_inference(
     """The fine-tuned model that an adapter file describes; its manifest says base and method.
 
     Args:
-        checkpoint: the adapter file, or ``None`` for an untrained network.
+        checkpoint: the adapter file, or ``none`` for an untrained network.
         sam_checkpoint: weights of the base model, needed for the official sizes.
         preprocessing: the bundle's; it has to be what the adapter was trained with.
         organs: the bundle's organ table; likewise.
-        untrained: settings of :func:`build_adapted_sam` where ``checkpoint`` is ``None``.
+        untrained: settings of :func:`build_adapted_sam` without a checkpoint.
 
     Raises:
         CobotError: no adapter file, another base model, preprocessing or organ table.
     """
-    if not checkpoint:
+    if checkpoint in (None, "", "none"):
         return build_adapted_sam(sam_checkpoint=sam_checkpoint, **untrained)
+    checkpoint = Path(str(checkpoint)).expanduser()
     manifest = read_manifest(checkpoint)
     wanted = {
         "preprocessing": None if preprocessing is None else preprocessing.to_dict(),
@@ -106,15 +109,28 @@ def build_for_inference(
 
 
 def run_columns(
-    network: CobotSAM, split: Split, seed: int, box_jitter: BoxJitter, checkpoint: str = "auto"
+    network: CobotSAM,
+    trained: Mapping[str, Any] | None,
+    split: Split,
+    seed: int,
+    box_jitter: BoxJitter,
 ) -> Run:
-    """The columns of ``metrics.csv`` that say which model was evaluated."""
-    untrained = checkpoint == "none"
+    """The columns of ``metrics.csv`` that say which model was evaluated on which prompts.
+
+    Args:
+        network: the network that is evaluated.
+        trained: manifest of its adapter, which knows the training's seed; ``None`` if untrained.
+        split: the split whose test part is read.
+        seed: used where there was no training.
+        box_jitter: of the evaluation.
+    """
+    untrained = trained is None and not trains_nothing(network)
     return Run(
         method="untrained" if untrained else network.method,
         orchestrate=network.orchestrated and not untrained,
-        seed=seed,
+        seed=seed if trained is None else int(trained.get("seed", seed)),
         split_hash=split.hash,
+        split_by=split.by,
         image_size=network.base.image_size,
         sam=network.base.sam,
         weights=network.base.weights,

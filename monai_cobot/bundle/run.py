@@ -6,17 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_cobot.bundle.errors import clear_errors
+import monai_cobot
 from monai_cobot.bundle.run_folder import RunFolder
 from monai_cobot.data.split_file import Split
 from monai_cobot.errors import CobotError
-from monai_cobot.handlers import SavePredictions, refuse_earlier_evaluation
+from monai_cobot.handlers import SavePredictions, clear_evaluation
 from monai_cobot.sam import CobotSAM
 
-check_evaluation = clear_errors(refuse_earlier_evaluation)
 
-
-@clear_errors
 def open_run(
     output_dir: str | Path,
     network: CobotSAM,
@@ -35,9 +32,12 @@ def open_run(
         overwrite: whether another run in the folder is replaced.
         settings: all else that changes the result: epochs, rates, jitter, seed, ….
     """
+    base = network.base.to_dict()
+    del base["weights"]  # a file's name; the hash says which weights they are
     configuration = {
         **settings,
-        **{f"base_{key}": value for key, value in network.base.to_dict().items()},
+        **{f"base_{key}": value for key, value in base.items()},
+        "version": monai_cobot.__version__,
         "method": network.method,
         "options": network.options,
         "orchestrate": network.orchestrated,
@@ -47,21 +47,11 @@ def open_run(
     return RunFolder(output_dir, configuration, resume, overwrite)
 
 
-@clear_errors
-def check_counts(**counts: int) -> None:
-    """Refuses a number of epochs, slices or iterations that is not a whole number of at least 1."""
-    for name, count in counts.items():
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise CobotError(f"{name}={count!r}: give a whole number of at least 1")
-
-
-@clear_errors
 def check_run(run: RunFolder) -> None:
     """Decides whether the run starts, continues or is refused; see :meth:`RunFolder.check`."""
     run.check()
 
 
-@clear_errors
 def check_outputs(
     output_dir: str | Path, cases: Sequence[Mapping[str, Any]], overwrite: bool
 ) -> None:
@@ -69,8 +59,31 @@ def check_outputs(
     SavePredictions(output_dir, overwrite).check(cases)
 
 
-@clear_errors
 def begin_run(run: RunFolder, split: Split, split_file: str | Path) -> None:
-    """Makes the run's folder and writes the split; called when all checks have passed."""
+    """Makes the run's folder and writes the split; called when all checks have passed.
+
+    Raises:
+        CobotError: the split file cannot be written; a run that was to be replaced still stands.
+    """
+    file = Path(split_file).expanduser()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        run.clear()
+        split.save(file)
+    except OSError as error:
+        raise CobotError(f"split_file {file} cannot be written ({error}): name another") from error
     run.begin()
-    split.save(Path(split_file).expanduser())
+
+
+def begin_evaluation(
+    output_dir: str | Path, cases: Sequence[Mapping[str, Any]], overwrite: bool
+) -> None:
+    """Refuses an evaluation without cases; clears the one that is replaced.
+
+    Raises:
+        CobotError: the split has no test part.
+    """
+    if not cases:
+        raise CobotError("the split has no test part: name a split_file that has one")
+    if overwrite:
+        clear_evaluation(output_dir)

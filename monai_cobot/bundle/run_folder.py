@@ -13,6 +13,7 @@ from monai_cobot.errors import CobotError
 
 RECORD = "run.json"
 CHECKPOINTS = "checkpoints"
+SPLIT = "split.json"
 
 
 class RunFolder:
@@ -67,7 +68,7 @@ class RunFolder:
         self.resuming = False
         if self.path.exists() and not self.path.is_dir():
             raise CobotError(f"output_dir {self.path} is a file: choose a folder")
-        if self.overwrite or not self.path.exists():
+        if not self.path.exists():
             return
         record = self._record()
         if record is None:
@@ -76,6 +77,8 @@ class RunFolder:
                     f"output_dir {self.path} is not empty and holds no run of this package: choose "
                     "another output_dir"
                 )
+            return
+        if self.overwrite:
             return
         ways_out = "choose another output_dir, or set overwrite: true to replace it"
         differences = _differences(record["configuration"], self.configuration)
@@ -93,10 +96,17 @@ class RunFolder:
             )
         self.resuming = self.training_state.is_file()
 
+    def clear(self) -> None:
+        """Removes the run that is replaced, where ``overwrite`` is set and there is one."""
+        if self.overwrite and self._record() is not None:
+            for folder in (CHECKPOINTS, "tensorboard", "predictions", "figures"):
+                if (self.path / folder).exists():
+                    shutil.rmtree(self.path / folder)
+            for name in (RECORD, SPLIT, "metrics.csv", "metrics.json"):
+                (self.path / name).unlink(missing_ok=True)
+
     def begin(self) -> None:
         """Makes the folder and writes down whose it is."""
-        if self.overwrite and not self.resuming:
-            self._remove_own_files()
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         self._write("unfinished")
 
@@ -111,10 +121,9 @@ class RunFolder:
         try:
             record = json.loads(file.read_text())
             record["configuration"], record["status"]
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise CobotError(
-                f"{file} cannot be read ({error}): choose another output_dir, or set "
-                "overwrite: true"
+                f"{file} cannot be read ({error}): choose another output_dir, or remove the folder"
             ) from error
         return dict(record)
 
@@ -124,12 +133,6 @@ class RunFolder:
         partial = file.with_name(RECORD + ".part")
         partial.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
         os.replace(partial, file)
-
-    def _remove_own_files(self) -> None:
-        for folder in (CHECKPOINTS, "tensorboard", "predictions", "figures"):
-            shutil.rmtree(self.path / folder, ignore_errors=True)
-        for name in (RECORD, "split.json", "metrics.csv", "metrics.json"):
-            (self.path / name).unlink(missing_ok=True)
 
 
 def adapter_file(output_dir: str | Path, checkpoint: str = "auto") -> Path | None:

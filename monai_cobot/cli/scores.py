@@ -14,8 +14,7 @@ def scores(
     """Print Dice per organ of several metrics.csv side by side."""
     from monai_cobot import metrics
 
-    # The trivial answers stand in every file: the same row counts once (by text, NaN is not NaN).
-    rows = list({repr(row): row for file in files for row in metrics.read_csv(file)}.values())
+    rows = [row for file in files for row in metrics.read_csv(file)]
     summary = metrics.summarise(rows)
     for protocol in dict.fromkeys(row.protocol for row in rows):
         metrics.print_scores(summary, protocol=protocol)

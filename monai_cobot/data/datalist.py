@@ -83,10 +83,19 @@ def _case(entry: object, path: Path, key: str, patient_of: Callable[[str], str])
     return {
         **entry,
         "case": name,
-        "patient": str(entry.get("patient") or patient_of(name)),
+        "patient": _patient(entry.get("patient"), name, path, patient_of),
         "image": str(image),
         "label": str(label),
     }
+
+
+def _patient(patient: object, case: str, path: Path, patient_of: Callable[[str], str]) -> str:
+    """The entry's patient, 0 included; the dataset's rule where there is none."""
+    if patient is None:
+        return patient_of(case)
+    if not str(patient).strip():
+        raise CobotError(f"{path}: case {case} has an empty patient: name it or leave the key out")
+    return str(patient)
 
 
 def _existing(name: object, path: Path) -> Path:

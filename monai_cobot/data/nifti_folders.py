@@ -81,7 +81,7 @@ class NiftiFolders:
         return [
             {
                 "case": name,
-                "patient": patients.get(name) or self.patient_of(name),
+                "patient": patients.get(name, self.patient_of(name)),
                 "image": str(image),
                 **({"label": str(labels[name])} if name in labels else {}),
             }
@@ -131,7 +131,7 @@ class NiftiFolders:
 def _folder(directory: str | Path) -> Path:
     root = Path(directory).expanduser().resolve()
     if not root.is_dir():
-        raise CobotError(f"dataset folder {root} does not exist: check dataset_dir")
+        raise CobotError(f"{root} is no folder: give dataset_dir, the folder of the dataset")
     return root
 
 

@@ -19,6 +19,11 @@ __all__ = ["Split", "make_split", "resolve_split", "target_slices"]
 
 _log = logging.getLogger(__name__)
 
+LEAK = (
+    "split by slice: neighbouring slices of one patient are trained on and tested on, scores leak; "
+    "use it only to reproduce published numbers"
+)
+
 
 def make_split(
     cases: Sequence[Case], seed: int, fraction: float = 0.2, by: str = "patient"
@@ -44,10 +49,7 @@ def make_split(
         raise CobotError(f"test fraction {fraction} must lie between 0 and 1, as 0.2 does")
     patients = {str(case["case"]): str(case["patient"]) for case in cases}
     if by == "slice":
-        _log.warning(
-            "split by slice: neighbouring slices of one patient are trained on and tested on, "
-            "scores leak; use it only to reproduce published numbers"
-        )
+        _log.warning(LEAK)
         units = [f"{case['case']}:{z}" for case in cases for z in target_slices(case["label"])]
         training, validation, test = _draw(units, seed, fraction, by)
         return Split(training, validation, test, patients, by, seed)
@@ -88,14 +90,16 @@ def resolve_split(
             split.check(cases)
         except CobotError as error:
             raise CobotError(f"{split_file}: {error}") from None
-        return split.restrict(cases)
+        if by == "slice":
+            _log.warning(LEAK)
+        return _told(split.restrict(cases))
     if frozen_file is not None and Path(frozen_file).is_file() and by == "patient":
         frozen = Split.load(frozen_file)
         if {case["case"] for case in cases} <= frozen.cases:
             split = frozen.restrict(cases)
             if split.training and split.test:
                 _log.info("split of %s", frozen_file)
-                return split
+                return _told(split)
         _log.info("%s does not fit these cases: a new split is drawn", frozen_file)
     return make_split(cases, seed, by=by)
 
@@ -109,6 +113,13 @@ def target_slices(path: str | Path) -> list[int]:
     label, affine = read_nifti(path)
     label = nib.orientations.apply_orientation(label, nib.io_orientation(affine))
     return [int(z) for z in np.flatnonzero((label > 0).any(axis=(0, 1)))]
+
+
+def _told(split: Split) -> Split:
+    """The split; the log says where there is no validation part."""
+    if not split.validation:
+        _log.warning("the split has no validation part: the last checkpoint is kept")
+    return split
 
 
 def _draw(units: Sequence[str], seed: int, fraction: float, by: str) -> tuple[Names, Names, Names]:

@@ -4,7 +4,11 @@ from monai_cobot.handlers.checkpointing import CheckpointRun
 from monai_cobot.handlers.determinism import SeedIterations
 from monai_cobot.handlers.predictions import SavePredictions
 from monai_cobot.handlers.progress import TrainingProgress
-from monai_cobot.handlers.report import VolumeReport, refuse_earlier_evaluation
+from monai_cobot.handlers.report import (
+    VolumeReport,
+    clear_evaluation,
+    refuse_earlier_evaluation,
+)
 
 __all__ = [
     "CheckpointRun",
@@ -12,5 +16,6 @@ __all__ = [
     "SeedIterations",
     "TrainingProgress",
     "VolumeReport",
+    "clear_evaluation",
     "refuse_earlier_evaluation",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import pickle
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -98,7 +99,13 @@ class CheckpointRun:
         """Continues from the saved state where the run's folder has one."""
         if not self.run.resuming:
             return
-        state = torch.load(self.run.training_state, map_location="cpu", weights_only=True)
+        file = self.run.training_state
+        try:
+            state = torch.load(file, map_location="cpu", weights_only=True)
+        except (RuntimeError, pickle.UnpicklingError, EOFError, OSError) as error:
+            raise CobotError(
+                f"{file} cannot be read ({type(error).__name__}): set overwrite: true to train anew"
+            ) from error
         self.network.load_state_dict(state["network"], strict=False)
         self.optimizer.load_state_dict(state["optimizer"])
         self.best, self.best_epoch = state["best"], state["best_epoch"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,29 @@ class Evaluated:
     spacing: tuple[float, float, float]
 
 
+@dataclass(frozen=True)
+class Picture:
+    """The one slice of a case that may be drawn, (1, H, W) each; whole cases would fill memory."""
+
+    image: NDArray[Any]
+    truth: NDArray[Any]
+    prediction: NDArray[Any]
+    prompts: SlicePrompts
+    pixel_spacing: tuple[float, float]
+    place: str
+
+    @classmethod
+    def of(cls, case: Evaluated) -> Picture:
+        """The slice of the case that tells most."""
+        z = metrics.telling_slice(case.truth)
+        image, truth, prediction = (
+            stack[z : z + 1].copy() for stack in (case.image, case.truth, case.prediction)
+        )
+        prompts = {0: case.prompts[z]} if z in case.prompts else {}
+        place = f"slice {z + 1} of {len(case.image)}"
+        return cls(image, truth, prediction, prompts, case.spacing[1:], place)
+
+
 class VolumeReport:
     """Scores every volume as it comes and writes everything at the end.
 
@@ -65,7 +89,7 @@ class VolumeReport:
         self.folder = Path(output_dir).expanduser().resolve()
         self.seed = seed
         self.rows: list[metrics.Row] = []
-        self.pictures: dict[str, Evaluated] = {}
+        self.pictures: dict[str, Picture] = {}
         self.methods = {"": run, **{kind: run.trivial(kind) for kind in metrics.TRIVIAL_ANSWERS}}
         self.pooled = (
             {kind: metrics.PooledDice(self.organs) for kind in self.methods}
@@ -100,7 +124,7 @@ class VolumeReport:
             if kind in self.pooled:
                 self.pooled[kind].add(answer, case.truth)
             if not kind:
-                self.pictures[case.case] = case
+                self.pictures[case.case] = Picture.of(case)
                 dice = np.nanmean([score.dice for score in scores])
                 LOGGER.info("case %s: mean Dice %.4f", case.case, dice)
 
@@ -122,37 +146,55 @@ class VolumeReport:
         if self.pooled:
             metrics.print_scores(summary, protocol=metrics.PAPER)
         LOGGER.info("oracle boxes: the prompts were made from the truth")
+        if self.run.split_by == "slice":
+            LOGGER.warning("split by slice: these scores leak and are of slices, not of volumes")
         LOGGER.info("wrote metrics.csv, metrics.json, predictions and figures to %s", self.folder)
 
     def _draw(self) -> None:
         figures = self.folder / FIGURES
         metrics.dice_box_plot(self.rows, figures / "dice.png")
         for rank, name in metrics.representative_cases(self.rows).items():
-            case = self.pictures[name]
+            picture = self.pictures[name]
             metrics.overlay(
-                case.image,
-                case.truth,
-                case.prediction,
-                case.prompts,
+                picture.image,
+                picture.truth,
+                picture.prediction,
+                picture.prompts,
                 self.organs,
                 figures / f"{rank}_{name}.png",
                 title=f"{rank} case: {name}",
-                pixel_spacing=(case.spacing[1], case.spacing[2]),
+                pixel_spacing=picture.pixel_spacing,
+                z=0,
+                place=picture.place,
             )
 
 
 def refuse_earlier_evaluation(output_dir: str | Path, overwrite: bool) -> None:
-    """Keeps the files of an earlier evaluation unless they are to be replaced.
+    """Keeps the files of an earlier evaluation, finished or not, unless they are to be replaced.
 
     Raises:
-        CobotError: the folder holds ``metrics.csv`` and ``overwrite`` is false.
+        CobotError: the folder holds one, and ``overwrite`` is false.
     """
+    for file in _own_files(output_dir):
+        if file.exists() and not overwrite:
+            raise CobotError(
+                f"{file.parent} holds an evaluation ({file.name}): set overwrite: true to replace "
+                "it, or choose another output_dir"
+            )
+
+
+def clear_evaluation(output_dir: str | Path) -> None:
+    """Removes the files of an earlier evaluation."""
+    for file in _own_files(output_dir):
+        if file.is_dir():
+            shutil.rmtree(file)
+        else:
+            file.unlink(missing_ok=True)
+
+
+def _own_files(output_dir: str | Path) -> list[Path]:
     folder = Path(output_dir).expanduser().resolve()
-    if (folder / "metrics.csv").exists() and not overwrite:
-        raise CobotError(
-            f"{folder} holds an evaluation (metrics.csv): set overwrite: true to replace it, or "
-            "choose another output_dir"
-        )
+    return [folder / name for name in ("metrics.csv", "metrics.json", PREDICTIONS, FIGURES)]
 
 
 def evaluated_case(engine: Engine) -> Evaluated:

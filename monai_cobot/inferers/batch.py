@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import torch
 from monai.data import MetaTensor
 
@@ -56,7 +57,11 @@ class FileBoxes:
         self.prompts = load_prompts(self.path, organs)
 
     def check(self, cases: Sequence[Item]) -> None:
-        """Refuses a file that names none of the cases; tells which cases have no boxes."""
+        """Holds the boxes against the images' headers; the log tells which cases have none.
+
+        Raises:
+            CobotError: a case that is not among the images, or a box outside of its image.
+        """
         names = {str(case["case"]) for case in cases}
         strangers = sorted(set(self.prompts) - names)
         if strangers:
@@ -64,6 +69,10 @@ class FileBoxes:
                 f"{self.path} names case {strangers[0]!r}, which is not among the images "
                 f"({', '.join(sorted(names)[:5])} …): use the images' names without ending"
             )
+        for case in cases:
+            image = nib.load(case["image"])
+            boxes = self.prompts.get(str(case["case"]), [])
+            prompts_to_slices(boxes, image.affine, image.shape[:3])
         without = sorted(names - set(self.prompts))
         if without:
             LOGGER.warning("no boxes in %s for %s: left empty", self.path, ", ".join(without))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -13,6 +13,7 @@ from rich.text import Text
 from monai_cobot.metrics import palette
 from monai_cobot.metrics.table import CLINICAL, series_name
 
+_TELLING = ("sam", "weights", "image_size", "box_jitter", "prompts", "split_by", "split_hash")
 _TITLES = {
     "clinical": "Dice per organ and volume: mean ± deviation over cases",
     "paper": "Paper's protocol: Dice per organ, slices pooled",
@@ -37,8 +38,8 @@ def scores_table(summary: Mapping[str, Any], protocol: str = CLINICAL) -> Table:
     counted = protocol == CLINICAL
     if counted:
         table.add_column("n", justify="right")
-    for group in groups:
-        table.add_column(series_name(group["method"], group["orchestrate"]), justify="right")
+    for heading in _headings(groups):
+        table.add_column(heading, justify="right")
     for organ in dict.fromkeys(organ for group in groups for organ in group["organs"]):
         entries = [group["organs"].get(organ) for group in groups]
         first = next(entry for entry in entries if entry is not None)
@@ -64,6 +65,17 @@ def print_scores(
     )
     if missed:
         console.print(Text("(−k): k cases have the organ, and the prediction is empty: Dice 0"))
+
+
+def _headings(groups: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Method of each group; where two share it, with what tells them apart."""
+    names = [series_name(group["method"], group["orchestrate"]) for group in groups]
+    headings = []
+    for name, group in zip(names, groups, strict=True):
+        alike = [other for n, other in zip(names, groups, strict=True) if n == name]
+        telling = [key for key in _TELLING if len({str(other[key]) for other in alike}) > 1]
+        headings.append(" ".join([name, *(str(group[key])[:24] for key in telling)]))
+    return headings
 
 
 def _organ(entry: Mapping[str, Any] | None) -> str:

@@ -40,6 +40,7 @@ def overlay(
     title: str = "",
     pixel_spacing: tuple[float, float] | None = None,
     z: int | None = None,
+    place: str = "",
 ) -> None:
     """Draw one slice: outlines of truth (solid) and prediction (dashed), boxes, organ names.
 
@@ -56,6 +57,7 @@ def overlay(
         title: headline, such as the case and its Dice.
         pixel_spacing: mm of a pixel down and across, for their right proportion; None if square.
         z: the slice to draw; None for :func:`telling_slice`.
+        place: where it lies, for the headline; default "slice z of Z".
 
     Raises:
         CobotError: the shapes differ, or there is no such slice.
@@ -104,7 +106,8 @@ def overlay(
             )
         )
     name_organs(axes, truth[z], prediction[z], organs, window)
-    _legend(figure, title, z, len(image), bool(len(boxes)))
+    place = place or f"slice {z + 1} of {len(image)}"
+    _legend(figure, f"{title}   {place}, with its Dice beside the names", bool(len(boxes)))
     with whole_file(path) as temporary:
         figure.savefig(temporary, dpi=_DPI, facecolor="black")
 
@@ -152,7 +155,7 @@ def _outlines(
             )
 
 
-def _legend(figure: Figure, title: str, z: int, slices: int, prompted: bool) -> None:
+def _legend(figure: Figure, headline: str, prompted: bool) -> None:
     lines = [
         Line2D([], [], color=palette.TRUTH, linewidth=2.2, label="truth"),
         Line2D(
@@ -167,5 +170,4 @@ def _legend(figure: Figure, title: str, z: int, slices: int, prompted: bool) -> 
     if prompted:
         lines.append(Line2D([], [], color=palette.PROMPT, linewidth=0.7, label="prompt box"))
     figure.legend(handles=lines, loc="lower center", ncols=3, frameon=False, labelcolor="white")
-    headline = f"{title}   slice {z + 1} of {slices}, with its Dice beside the names".strip()
-    figure.suptitle(headline, color="white", fontsize=12, y=0.975)
+    figure.suptitle(headline.strip(), color="white", fontsize=12, y=0.975)

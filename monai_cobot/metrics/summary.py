@@ -6,6 +6,7 @@ import json
 import math
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,18 @@ from monai_cobot.metrics.table import Row
 SCHEMA = "monai_cobot/metrics/1"
 RESAMPLES = 2000
 LEVEL = 0.95
+GROUP = (
+    "method",
+    "orchestrate",
+    "protocol",
+    "prompts",
+    "sam",
+    "weights",
+    "image_size",
+    "box_jitter",
+    "split_hash",
+    "split_by",
+)
 SCORES = ("dice", "surface_dice", "hd95_mm", "hd95_px")
 
 CONVENTIONS = {
@@ -38,8 +51,8 @@ def summarise(rows: Sequence[Row], seed: int = 0) -> dict[str, Any]:
     """Sum up rows a method and organ.
 
     Args:
-        rows: rows of any number of methods, protocols and prompts; each combination of method,
-            orchestrate, protocol and prompts is a group of its own.
+        rows: rows of any number of evaluations; each combination of the columns in :data:`GROUP` is
+            a group of its own, in which seeds are pooled.
         seed: seed of the bootstrap; an interval depends on it and on its own group alone.
 
     Returns:
@@ -47,7 +60,7 @@ def summarise(rows: Sequence[Row], seed: int = 0) -> dict[str, Any]:
         `groups`, in the order of the rows, each with `organs` (name -> counts and scores) and
         `mean_over_organs`. NaN stands for what cannot be said.
     """
-    groups = _grouped(rows, "method", "orchestrate", "protocol", "prompts")
+    groups = _grouped(_distinct(rows), *GROUP)
     return {
         "schema": SCHEMA,
         "conventions": CONVENTIONS,
@@ -63,6 +76,15 @@ def write_json(summary: Mapping[str, Any], path: str | Path) -> None:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
+def _distinct(rows: Iterable[Row]) -> list[Row]:
+    """Each row once. A trivial answer stands in every evaluation of the same prompts."""
+    found: dict[str, Row] = {}
+    for row in rows:
+        same = replace(row, seed=0, image_size=0) if row.trivial else row
+        found.setdefault(repr(same), row)  # as text: NaN is not equal to itself
+    return list(found.values())
+
+
 def _grouped(rows: Iterable[Row], *names: str) -> dict[tuple[Any, ...], list[Row]]:
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
@@ -72,7 +94,7 @@ def _grouped(rows: Iterable[Row], *names: str) -> dict[tuple[Any, ...], list[Row
 
 def _group(rows: list[Row], seed: int) -> dict[str, Any]:
     first = rows[0]
-    head = {name: getattr(first, name) for name in ("method", "orchestrate", "protocol", "prompts")}
+    head = {name: getattr(first, name) for name in GROUP}
     draws = _Draws(rows, (seed, zlib.crc32(repr(sorted(head.items())).encode())))
     organs = {organ: members for (organ,), members in _grouped(rows, "organ").items()}
     return {

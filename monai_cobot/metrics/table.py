@@ -29,6 +29,7 @@ class Run:
         orchestrate: whether the method was orchestrated.
         seed: seed of the training.
         split_hash: hash of the split that kept training and test apart.
+        split_by: `patient`, or `slice`, which leaks.
         image_size: side of SAM's input in pixels.
         sam: `vit_b`, `vit_l`, `vit_h`, `small`.
         weights: where the base weights came from, such as a file name or `random`.
@@ -40,6 +41,7 @@ class Run:
     orchestrate: bool
     seed: int
     split_hash: str
+    split_by: str
     image_size: int
     sam: str
     weights: str
@@ -73,6 +75,7 @@ class Row:
     orchestrate: bool
     seed: int
     split_hash: str
+    split_by: str
     image_size: int
     sam: str
     weights: str

@@ -1,6 +1,6 @@
 """SAM: sizes, weights, the promptable forward, and its fine-tuned form."""
 
-from monai_cobot.sam.adapted import CobotSAM, build_adapted_sam
+from monai_cobot.sam.adapted import CobotSAM, build_adapted_sam, trains_nothing
 from monai_cobot.sam.adapter_file import (
     build_from_adapter,
     load_adapter,
@@ -35,4 +35,5 @@ __all__ = [
     "read_manifest",
     "save_adapter",
     "save_merged",
+    "trains_nothing",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,9 @@ class CobotSAM(nn.Module):
     ) -> None:
         super().__init__()
         description = peft.get(method)
+        for name, mapping in (("method_options", options), ("orchestration", orchestration)):
+            if mapping is not None and not isinstance(mapping, Mapping):
+                raise CobotError(f"{name}={mapping!r} is no mapping: write it as {{name: value}}")
         config = peft.config_from_mapping(method, options or {})
         settings = orchestration_settings(orchestration or {})
         if orchestrate and not description.orchestratable:
@@ -62,8 +66,8 @@ class CobotSAM(nn.Module):
         self.sam = sam
         self.base = base
         self.method = method
-        self.options = dict(options or {})
-        self.orchestration = dict(orchestration or {})
+        self.options = asdict(config)
+        self.orchestration = asdict(settings) if orchestrate else {}
         self.orchestrator: Orchestrator | None = None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -108,12 +112,16 @@ class CobotSAM(nn.Module):
     ) -> list[dict[str, Any]]:
         """Groups for an optimiser: ``lr`` for adapter and decoder, else ``orchestration_lr``.
 
+        ``weight_decay`` holds for adapter and decoder. The orchestration has none: its coefficients
+        and its relation matrix are the identity at the start, and Adam's decay takes a parameter
+        with a small gradient down by about its rate a step, so they would vanish.
+
         Raises:
             CobotError: a rate that is not positive, or nothing to train.
         """
         rates: dict[str, Any] = {"lr": lr, "orchestration_lr": orchestration_lr}
         for name, rate in rates.items():
-            if not isinstance(rate, (int, float)) or rate <= 0:
+            if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < 1e3:
                 raise CobotError(
                     f"{name}={rate!r} is not a positive number: write it as 1.0e-4 in YAML"
                 )
@@ -122,8 +130,10 @@ class CobotSAM(nn.Module):
             if parameter.requires_grad:
                 orchestrates = _group(name) == "orchestration"
                 members["orchestration_lr" if orchestrates else "lr"].append(parameter)
+        # The orchestration starts at the identity, not at zero: decay would pull it away from it.
+        decays = {"lr": weight_decay, "orchestration_lr": 0.0}
         groups = [
-            {"params": parameters, "lr": rates[name], "weight_decay": weight_decay, "name": name}
+            {"params": parameters, "lr": rates[name], "weight_decay": decays[name], "name": name}
             for name, parameters in members.items()
             if parameters
         ]
@@ -165,6 +175,11 @@ def orchestration_settings(mapping: Mapping[str, Any]) -> OrchestrationConfig:
         if key not in known:
             raise CobotError(f"unknown orchestration setting {key!r}: known are {', '.join(known)}")
     return OrchestrationConfig(**mapping)
+
+
+def trains_nothing(model: CobotSAM) -> bool:
+    """Whether the method leaves SAM as it is (``freeze``)."""
+    return not any(parameter.requires_grad for parameter in model.parameters())
 
 
 def _group(name: str) -> str:

@@ -35,6 +35,12 @@ def make_manifest(model: CobotSAM, **details: Any) -> dict[str, Any]:
         "options": model.options,
         "orchestrate": model.orchestrated,
         "orchestration": model.orchestration,
+        "sizes": {
+            "sites": model.adaptation.sites,
+            "hidden": model.adaptation.hidden,
+            "blocks": len(model.sam.image_encoder.blocks),
+            "width": model.sam.image_encoder.patch_embed.proj.out_channels,
+        },
         "parameters": model.trainable_parameters(),
         **details,
     }

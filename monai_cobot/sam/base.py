@@ -70,7 +70,7 @@ def load_base(
             checkpoint or belongs to another size.
     """
     size = get_size(sam)
-    side = size.image_size if image_size is None else int(image_size)
+    side = size.image_size if image_size is None else image_size
     if not sam_checkpoint and size.official:
         raise CobotError(_missing_checkpoint(sam))
     network = build_architecture(size, side)

@@ -38,10 +38,10 @@ def build_architecture(size: SAMSize, image_size: int | None = None) -> Sam:
         CobotError: ``image_size`` is not a positive multiple of the patch size.
     """
     side = size.image_size if image_size is None else image_size
-    if side < size.patch or side % size.patch:
+    if not isinstance(side, int) or side < size.patch or side % size.patch:
         raise CobotError(
-            f"image_size={side} is not a multiple of the patch size {size.patch}: "
-            f"choose for instance 256, 512 or {size.image_size}"
+            f"image_size={side!r} is not a multiple of the patch size {size.patch}: "
+            "choose for instance 256, 512 or 1024"
         )
     grid = side // size.patch
     sam = Sam(

@@ -64,8 +64,10 @@ def save_merged(model: CobotSAM, path: str | Path, overwrite: bool = False) -> d
         CobotError: the method cannot be merged, or the file exists and ``overwrite`` is false.
     """
     target = Path(path)
-    if target.exists() and not overwrite:
-        raise CobotError(f"{target} exists: choose another name or allow overwriting")
+    described = Path(f"{target}.json")
+    for file in (target, described):
+        if file.exists() and not overwrite:
+            raise CobotError(f"{file} exists: choose another name or allow overwriting")
     merged = merge(model)
     size = model.base.image_size
     manifest = {
@@ -81,5 +83,6 @@ def save_merged(model: CobotSAM, path: str | Path, overwrite: bool = False) -> d
     partial = target.with_name(target.name + ".part")
     torch.save(merged.state_dict(), partial)
     os.replace(partial, target)
-    Path(f"{target}.json").write_text(json.dumps(manifest, indent=2) + "\n")
+    partial.write_text(json.dumps(manifest, indent=2) + "\n")
+    os.replace(partial, described)
     return manifest

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 
+from monai_cobot.bundle.settings import check_ids
 from monai_cobot.errors import CobotError
 from tests.bundle.conftest import ADOME, Run
 
@@ -127,6 +128,15 @@ def test_broken_files(cohort: Path, train: Run, tmp_path: Path, spoil: Spoil, me
         ({"resume": "sometimes"}, "resume='sometimes': choose auto or never"),
         ({"split_by": "voxel"}, "voxel"),
         ({"batch_size": 0}, "batch_size=0"),
+        ({"seed": -1}, "seed=-1: give a whole number of at least 0"),
+        ({"seed": "abc"}, "seed='abc'"),
+        ({"num_workers": -1}, "num_workers=-1"),
+        ({"weight_decay": -1}, "weight_decay=-1"),
+        ({"image_size": 256.7}, "image_size=256.7"),
+        ({"split_file": "/tmp"}, "split_file /tmp is a folder"),
+        ({"split_file": "/proc/nope/split.json"}, "/proc/nope/split.json cannot be written"),
+        ({"method_options": 8}, "method_options=8 is no mapping"),
+        ({"val_interval": 2}, "val_interval=2 is more than epochs=1"),
         ({"epochs": 0}, "epochs=0"),
         ({"checkpoint_interval": 0}, "checkpoint_interval=0"),
     ],
@@ -203,7 +213,44 @@ def test_evaluation_and_inference(
             images, tmp_path / "out", checkpoint=checkpoint,
             prompts_file=str(tmp_path / "boxes.json"),
         )  # fmt: skip
+    outside = {"organ": "liver", "slice": 3, "box": [1, 1, 999, 9]}
+    (tmp_path / "boxes.json").write_text(
+        json.dumps({**prompts, "cases": {"new": {"boxes": [outside]}}})
+    )
+    with pytest.raises(CobotError, match=r"case new, box 0: box .* is empty or reaches outside"):
+        infer(
+            images, tmp_path / "out", checkpoint=checkpoint,
+            prompts_file=str(tmp_path / "boxes.json"),
+        )  # fmt: skip
     assert not (tmp_path / "out").exists()
+
+
+def test_split_without_a_test_part(cohort: Path, train: Run, evaluate: Run, tmp_path: Path) -> None:
+    names = [f"phantom_{number:04d}" for number in range(1, 5)]
+    split = {"training": names, "validation": [], "test": []}
+    (tmp_path / "split.json").write_text(json.dumps(split))
+    train(tmp_path / "run", split_file=str(tmp_path / "split.json"))
+    with pytest.raises(CobotError, match="the split has no test part"):
+        evaluate(tmp_path / "run", split_file=str(tmp_path / "split.json"))
+    assert not (tmp_path / "run" / "metrics.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--lrr", "3"], r"unknown id --lrr: did you mean --lr\?"),
+        (["--box_jitters#size=3"], "unknown id --box_jitters: did you mean --box_jitter"),
+        (["--colour", "red"], "unknown id --colour"),
+    ],
+)
+def test_unknown_ids_of_the_command_line(arguments: list[str], message: str) -> None:
+    """MONAI would take them without a word."""
+    config = str(ADOME / "configs" / "train.yaml")
+    both = f"['{config}','{ADOME / 'configs' / 'evaluate.yaml'}']"
+    check_ids(["run", "--config_file", config, "--lr", "1", "--box_jitter#size", "3"])
+    check_ids(["run", f"--config_file={both}", "--checkpoint", "none", "--run_id", "run"])
+    with pytest.raises(CobotError, match=message):
+        check_ids(["run", "--config_file", config, *arguments])
 
 
 def test_the_command_prints_one_line(tmp_path: Path) -> None:

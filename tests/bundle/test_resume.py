@@ -128,4 +128,18 @@ def test_folder_with_other_files_is_left_alone(train: Run, tmp_path: Path) -> No
     (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
     with pytest.raises(CobotError, match="is not empty and holds no run of this package"):
         train(tmp_path / "thesis")
+    with pytest.raises(CobotError, match="is not empty and holds no run of this package"):
+        train(tmp_path / "thesis", overwrite=True)
     assert [path.name for path in (tmp_path / "thesis").iterdir()] == ["chapter.txt"]
+
+
+def test_damaged_state_names_the_way_out(
+    train: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        kill_at(patch, 5)
+        with pytest.raises(Exception):  # noqa: B017, PT011
+            train(tmp_path / "run", checkpoint_interval=2)
+    (tmp_path / "run" / "checkpoints" / "training_state.pt").write_bytes(b"PK damaged")
+    with pytest.raises(CobotError, match=r"training_state\.pt cannot be read .*overwrite: true"):
+        train(tmp_path / "run", checkpoint_interval=2)

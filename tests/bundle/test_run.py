@@ -13,7 +13,6 @@ import pytest
 
 from monai_cobot.data import datasets
 from monai_cobot.data.datalist import case_name
-from monai_cobot.data.phantom import make_cohort
 from monai_cobot.sam import read_manifest
 from monai_cobot.transforms import prompts_from_label, slices_to_prompts, write_prompts
 from tests.bundle.conftest import ADOME, SPLEN, Run, run_bundle
@@ -112,80 +111,6 @@ def test_summary_and_pictures(trained: Path) -> None:
     assert [path.name for path in (trained / "figures").glob("best_*.png")]
 
 
-@pytest.mark.slow
-def test_training_learns(tmp_path: Path) -> None:
-    """The demo in small: mean test Dice at least 0.2 above the same model untrained."""
-    cohort = make_cohort(tmp_path / "phantoms", 6, seed=7, shape=(96, 96, 32))
-    ids = {
-        "dataset_dir": str(cohort),
-        "split_file": str(tmp_path / "split.json"),
-        "sam": "small",
-        "epochs": 3,
-        "lr": 5e-4,
-        "orchestration_lr": 1e-2,
-        "box_jitter": {"mode": "proportional", "size": 0.1},
-    }
-    run_bundle(ADOME, "train", **ids, output_dir=str(tmp_path / "run"))
-    run_bundle(ADOME, "train", "evaluate", **ids, output_dir=str(tmp_path / "run"))
-    untrained = {**ids, "output_dir": str(tmp_path / "untrained"), "checkpoint": "none"}
-    run_bundle(ADOME, "train", "evaluate", **untrained)
-
-    def mean_dice(folder: Path, method: str) -> float:
-        rows = [row for row in rows_of(folder) if row["method"] == method]
-        return float(np.mean([float(row["dice"]) for row in rows]))
-
-    assert (
-        mean_dice(tmp_path / "run", "lora") > mean_dice(tmp_path / "untrained", "untrained") + 0.2
-    )
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("image_size", [512, 1024])
-@pytest.mark.parametrize("bundle", [ADOME, SPLEN])
-def test_vit_b_with_random_weights_takes_some_steps(
-    real_data: Path, tmp_path: Path, bundle: Path, image_size: int
-) -> None:
-    """Real size, real images: three slices of one scan, evaluated and inferred on two."""
-    source = real_data / bundle.name.split("_")[0].upper()
-    data = few_slices(source, tmp_path / "data", {"ts_ct3mm": 3, "ts_ct512": 2})
-    ids = {
-        "dataset_dir": str(data),
-        "output_dir": str(tmp_path / "run"),
-        "sam": "vit_b",
-        "sam_checkpoint": "random",
-        "image_size": image_size,
-        "epochs": 1,
-    }
-    run_bundle(bundle, "train", **ids)
-    run_bundle(bundle, "train", "evaluate", **ids)
-    rows = rows_of(tmp_path / "run")
-    assert {row["weights"] for row in rows if row["method"] == "lora"} == {"random"}
-    assert {row["image_size"] for row in rows} == {str(image_size)}
-    run_bundle(
-        bundle,
-        "inference",
-        workflow_type="inference",
-        dataset_dir=str(data),
-        output_dir=str(tmp_path / "out"),
-        checkpoint=str(tmp_path / "run" / "checkpoints" / "adapter_last.safetensors"),
-    )
-    assert len(list((tmp_path / "out").glob("*_seg.nii.gz"))) == 2
-
-
-def few_slices(source: Path, target: Path, slices: dict[str, int]) -> Path:
-    """Copies of cases, cut down to the axial slices with the most labelled voxels."""
-    for case, count in slices.items():
-        label = nib.load(source / "labelsTr" / f"{case}.nii.gz")
-        image = nib.load(next((source / "imagesTr").glob(f"{case}*[0-9m].nii.gz")))
-        area = (np.asarray(label.dataobj) > 0).sum(axis=(0, 1))
-        start = int(np.argmax(area[: len(area) - count]))
-        for folder, volume in (("imagesTr", image), ("labelsTr", label)):
-            (target / folder).mkdir(parents=True, exist_ok=True)
-            cut = volume.slicer[:, :, start : start + count]
-            nib.save(cut, target / folder / f"{case}.nii.gz")
-    return target
-
-
 def test_inference_with_a_prompts_file_is_the_evaluation(
     trained: Path, cohort: Path, infer: Run, tmp_path: Path
 ) -> None:
@@ -227,6 +152,18 @@ def test_inference_from_truth_says_oracle_boxes(
     assert len(list((tmp_path / "out").glob("*_seg.nii.gz"))) == 4
 
 
+def test_seed_and_freeze_in_the_rows(train: Run, evaluate: Run, tmp_path: Path) -> None:
+    """The seed is the training's, whatever the evaluation's is; freeze needs no checkpoint."""
+    split_file = str(tmp_path / "split.json")
+    train(tmp_path / "run", seed=3, split_file=split_file)
+    evaluate(tmp_path / "run", seed=4, split_file=split_file)
+    assert {row["seed"] for row in rows_of(tmp_path / "run")} == {"3"}
+    freeze = {"method": "freeze", "orchestrate": False, "split_file": split_file}
+    evaluate(tmp_path / "freeze", **freeze)
+    methods = {row["method"] for row in rows_of(tmp_path / "freeze")}
+    assert methods == {"freeze", "filled_box", "ellipse"}
+
+
 def test_split_by_slice_warns_and_keeps_the_sides_apart(
     train: Run, evaluate: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -236,7 +173,9 @@ def test_split_by_slice_warns_and_keeps_the_sides_apart(
     dataset = workflow.parser.get_parsed_content("train#dataset")
     assert len(dataset) == len(split["training"])
     evaluate(tmp_path / "leaky", split_by="slice")
+    assert "these scores leak" in caplog.text
     own = [row for row in rows_of(tmp_path / "leaky") if row["method"] == "lora"]
+    assert {row["split_by"] for row in own} == {"slice"}
     liver = {row["case"]: int(row["true_voxels"]) for row in own if row["organ"] == "liver"}
     case = split["test"][0].rpartition(":")[0]
     assert 0 < liver[case] < 5_000

@@ -67,3 +67,20 @@ def test_case_named_twice(tmp_path: Path) -> None:
     case = write_case(tmp_path, "a")
     with pytest.raises(CobotError, match="case 'a' is there twice"):
         cases_from_datalist(_list(tmp_path, {"training": [case, case]}))
+
+
+def test_patient_zero_is_a_patient(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        for kind in ("image", "label"):
+            (tmp_path / f"{kind}_{name}.nii.gz").touch()
+    entries = [
+        {"image": f"image_{name}.nii.gz", "label": f"label_{name}.nii.gz", "patient": 0}
+        for name in ("a", "b")
+    ]
+    (tmp_path / "list.json").write_text(json.dumps({"training": entries}))
+    cases = cases_from_datalist(tmp_path / "list.json")
+    assert [case["patient"] for case in cases] == ["0", "0"]
+    entries[1]["patient"] = " "
+    (tmp_path / "list.json").write_text(json.dumps({"training": entries}))
+    with pytest.raises(CobotError, match="case label_b has an empty patient"):
+        cases_from_datalist(tmp_path / "list.json")

@@ -91,7 +91,7 @@ def test_images_alone(tmp_path: Path) -> None:
 
 def test_missing_folder(tmp_path: Path) -> None:
     for find in (ADOME.find_cases, ADOME.find_images):
-        with pytest.raises(CobotError, match=r"nowhere does not exist: check dataset_dir"):
+        with pytest.raises(CobotError, match=r"nowhere is no folder: give dataset_dir"):
             find(tmp_path / "nowhere")
 
 

@@ -43,6 +43,7 @@ def make_row() -> Callable[..., Row]:
             "orchestrate": True,
             "seed": 0,
             "split_hash": "abc",
+            "split_by": "patient",
             "image_size": 256,
             "sam": "small",
             "weights": "random",

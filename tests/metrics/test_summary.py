@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from monai_cobot.metrics import summarise, write_json
+from monai_cobot.metrics import Row, summarise, write_json
 
 EXACT = 1e-12
 # Percentiles of 2000 resamples: two seeds differ by about a hundredth of the spread.
@@ -105,3 +106,17 @@ def test_file_is_strict_json(tmp_path, make_row):
     organ = only_group(summary)["organs"]["liver"]
     assert organ["hd95_mm"] == {"n": 0, "mean": None, "std": None, "interval": None}
     assert {"absent", "missed", "false", "spacing", "paper"} <= set(summary["conventions"])
+
+
+def test_different_models_are_not_pooled_and_trivial_answers_count_once(
+    make_row: Callable[..., Row],
+) -> None:
+    small, large = make_row(sam="small"), make_row(sam="vit_b", dice=0.9)
+    trivial = {"method": "filled_box", "orchestrate": False, "sam": "", "weights": ""}
+    boxes = [make_row(**trivial, seed=seed, image_size=size) for seed, size in ((0, 256), (1, 512))]
+    groups = summarise([small, large, *boxes])["groups"]
+    assert [(g["method"], g["sam"], g["organs"]["liver"]["n"]) for g in groups] == [
+        ("lora", "small", 1),
+        ("lora", "vit_b", 1),
+        ("filled_box", "", 1),
+    ]

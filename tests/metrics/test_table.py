@@ -28,7 +28,9 @@ NAMED_COLUMNS = [
 
 @pytest.fixture
 def run() -> Run:
-    return Run("lora", True, 7, "f00d", 1024, "vit_b", "sam_vit_b_01ec64.pth", "outward 50")
+    return Run(
+        "lora", True, 7, "f00d", "patient", 1024, "vit_b", "sam_vit_b_01ec64.pth", "outward 50"
+    )
 
 
 def test_round_trip(tmp_path, make_row):

@@ -107,7 +107,24 @@ def test_parameter_groups_have_their_own_rates(build_tiny: Build) -> None:
     assert counts["peft"] == 3 * 2 * (16 * 4 + 4 * 16)
 
 
-@pytest.mark.parametrize("rate", [0, -1.0, "1e-4"])
+def test_the_orchestration_does_not_decay(build_tiny: Build) -> None:
+    """With no gradient Adam's decay takes a coefficient of 1 to 0 within 1 / lr steps."""
+    model = build_tiny("lora", orchestrate=True)
+    assert model.orchestrator is not None
+    optimizer = torch.optim.Adam(model.parameter_groups(1e-2, 1e-2, weight_decay=5e-4))
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.grad = torch.zeros_like(parameter)
+    down = model.adaptation.bottlenecks[0].down.weight
+    before = down.detach().clone()
+    for _ in range(20):
+        optimizer.step()
+    assert torch.equal(model.orchestrator.coefficients_lm, torch.ones(6, 4))
+    assert torch.equal(model.orchestrator.relation_matrix, torch.eye(6))
+    assert not torch.equal(down, before)
+
+
+@pytest.mark.parametrize("rate", [0, -1.0, "1e-4", True, float("inf"), float("nan")])
 def test_rates_must_be_positive_numbers(build_tiny: Build, rate: object) -> None:
     with pytest.raises(CobotError, match=r"lr=.* is not a positive number"):
         build_tiny("lora").parameter_groups(rate, 1e-2)  # type: ignore[arg-type]
@@ -116,6 +133,13 @@ def test_rates_must_be_positive_numbers(build_tiny: Build, rate: object) -> None
 def test_freeze_has_nothing_to_train(build_tiny: Build) -> None:
     with pytest.raises(CobotError, match="method 'freeze' trains nothing"):
         build_tiny("freeze").parameter_groups(1e-3, 1e-3)
+
+
+def test_settings_must_be_mappings(build_tiny: Build) -> None:
+    with pytest.raises(CobotError, match="method_options=8 is no mapping"):
+        build_tiny("lora", options=8)
+    with pytest.raises(CobotError, match="orchestration='product' is no mapping"):
+        build_tiny("lora", orchestrate=True, orchestration="product")
 
 
 def test_unknown_method_option_and_setting(build_tiny: Build) -> None:

@@ -81,7 +81,10 @@ def test_another_base_model_is_refused(tmp_path: Path, tiny_size: SAMSize) -> No
     [
         ({"method": "adaptformer"}, r"method 'lora' \(file\) and 'adaptformer' \(here\)"),
         ({"orchestrate": True}, r"orchestrate False \(file\) and True \(here\)"),
-        ({"options": {"rank": 8}}, r"options \{\} \(file\) and \{'rank': 8\} \(here\)"),
+        (
+            {"options": {"rank": 8}},
+            r"options \{'rank': 4, .*\(file\) and \{'rank': 8",
+        ),
     ],
 )
 def test_another_method_or_setting_is_refused(
@@ -92,6 +95,15 @@ def test_another_method_or_setting_is_refused(
     method = str(settings.pop("method", "lora"))
     with pytest.raises(CobotError, match=message):
         load_adapter(build_tiny(method, **settings), tmp_path / "a.safetensors")
+
+
+def test_defaults_written_out_are_the_same_settings(tmp_path: Path, build_tiny: Build) -> None:
+    model = build_tiny("lora", orchestrate=True)
+    save_adapter(model, tmp_path / "a.safetensors", make_manifest(model))
+    same = {"options": {"rank": 4}, "orchestration": {"parametrisation": "direct"}}
+    load_adapter(build_tiny("lora", orchestrate=True, **same), tmp_path / "a.safetensors")
+    sizes = {"sites": 6, "hidden": 4, "blocks": 3, "width": 16}
+    assert read_manifest(tmp_path / "a.safetensors")["sizes"] == sizes
 
 
 def test_missing_and_unknown_keys_are_named(tmp_path: Path, build_tiny: Build) -> None:

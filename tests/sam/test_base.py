@@ -78,6 +78,15 @@ def test_interpolation_matches_what_stock_does_at_run_time(tiny_size: SAMSize) -
     assert torch.equal(get_rel_pos(32, 32, table), get_rel_pos(32, 32, ours))
 
 
+def test_pixel_statistics_are_the_transforms(tiny_size: SAMSize) -> None:
+    """Slices are normalised by the transforms; SAM's own buffers have to say the same."""
+    from monai_cobot.transforms.frame import PIXEL_MEAN, PIXEL_STD
+
+    sam, _ = load_base("tiny")
+    assert sam.pixel_mean.flatten().tolist() == pytest.approx(PIXEL_MEAN)
+    assert sam.pixel_std.flatten().tolist() == pytest.approx(PIXEL_STD)
+
+
 def test_random_weights_depend_on_the_seed_alone(tiny_size: SAMSize) -> None:
     torch.manual_seed(0)
     first, identity = load_base("tiny")
@@ -154,7 +163,7 @@ def test_checkpoint_without_a_key(tmp_path: Path, tiny_size: SAMSize) -> None:
         load_base("tiny", tmp_path / "tiny.pth")
 
 
-@pytest.mark.parametrize("side", [0, 8, 250])
-def test_image_size_must_fit_the_patches(tiny_size: SAMSize, side: int) -> None:
+@pytest.mark.parametrize("side", [0, 8, 250, 64.5, "abc"])
+def test_image_size_must_fit_the_patches(tiny_size: SAMSize, side: object) -> None:
     with pytest.raises(CobotError, match="not a multiple of the patch size 16"):
-        load_base("tiny", image_size=side)
+        load_base("tiny", image_size=side)  # type: ignore[arg-type]
