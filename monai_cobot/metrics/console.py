@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from rich.text import Text
 from monai_cobot.metrics import palette
 from monai_cobot.metrics.table import CLINICAL, series_name
 
+_LOG_WIDTH = 140  # columns where the output is no terminal and so has no width of its own
 _TELLING = ("sam", "weights", "image_size", "box_jitter", "prompts", "split_by", "split_hash")
 _TITLES = {
     "clinical": "Dice per organ and volume: mean ± deviation over cases",
@@ -55,7 +57,7 @@ def print_scores(
     summary: Mapping[str, Any], console: Console | None = None, protocol: str = CLINICAL
 ) -> None:
     """Print :func:`scores_table`, with what an organ that was missed means, if one was."""
-    console = console or Console()
+    console = console or Console(width=None if sys.stdout.isatty() else _LOG_WIDTH)
     console.print(scores_table(summary, protocol))
     missed = sum(
         organ["n_missed"]
