@@ -19,7 +19,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 # Synthetic patients, a small SAM fine-tuned on them, Dice per organ before and after.
 demo: $(VENV)/installed
-	rm -rf $(DEMO)
+	rm -rf $(DEMO)/phantoms $(DEMO)/run $(DEMO)/untrained $(DEMO)/split.json
 	$(VENV)/bin/monai-cobot phantom --out $(DEMO)/phantoms --cases 8 --seed 7
 	$(RUN) -m monai.bundle run --config_file $(BUNDLE)/train.yaml \
 		$(DEMO_RUN) --output_dir $(DEMO)/run
@@ -44,4 +44,4 @@ test-all: lint
 	$(RUN) -m pytest -m "slow or zoo"
 
 clean:
-	rm -rf $(VENV) $(DEMO)
+	rm -rf $(VENV)

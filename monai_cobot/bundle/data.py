@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import sys
 from collections.abc import Sequence
@@ -105,6 +106,18 @@ def choose_boxes(
 def check_data(cases: Sequence[Case], spec: DatasetSpec) -> None:
     """Reads every case once and refuses broken ones before any work is done."""
     check_cases(cases, spec, progress=sys.stderr.isatty())
+
+
+def hash_files(cases: Sequence[Case]) -> str:
+    """SHA-256 over name, patient, image and label bytes of all cases, in the order of names."""
+    digest = hashlib.sha256()
+    for case in sorted(cases, key=lambda case: str(case["case"])):
+        digest.update(f"{case['case']}|{case['patient']}|".encode())
+        for key in ("image", "label"):
+            if key in case:
+                with Path(case[key]).open("rb") as file:
+                    digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
 
 
 def describe_data(spec: DatasetSpec, preprocessing: Preprocessing, split: Split) -> dict[str, Any]:

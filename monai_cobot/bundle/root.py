@@ -1,10 +1,13 @@
-"""Where a bundle's folder is, told from the config that is being read."""
+"""The config that is being evaluated: where its bundle is, and what it says."""
 
 from __future__ import annotations
 
+import hashlib
 import inspect
+import json
 import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import yaml
@@ -24,14 +27,38 @@ def find_bundle_root() -> str:
     return str(folder.parent if folder.name == "configs" else folder)
 
 
-def _from_workflow() -> Path | None:
+def find_workflow() -> ConfigWorkflow | None:
+    """The workflow whose config is being evaluated, where there is one."""
     frame = inspect.currentframe()
     while frame is not None:
         owner = frame.f_locals.get("self")
         if isinstance(owner, ConfigWorkflow):
-            return Path(owner.config_root_path)
+            return owner
         frame = frame.f_back
     return None
+
+
+def hash_configuration(without: Collection[str]) -> str | None:
+    """SHA-256 of the config as it is written, overrides included.
+
+    Args:
+        without: top-level ids that do not change what is computed.
+
+    Returns:
+        the hash; ``None`` where no workflow evaluates a config.
+    """
+    workflow = find_workflow()
+    if workflow is None:
+        return None
+    raw = workflow.parser.get()
+    kept = {key: value for key, value in raw.items() if key not in {*without, "_meta_"}}
+    text = json.dumps(kept, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _from_workflow() -> Path | None:
+    workflow = find_workflow()
+    return None if workflow is None else Path(workflow.config_root_path)
 
 
 def _from_command_line() -> Path | None:

@@ -7,17 +7,26 @@ from pathlib import Path
 from typing import Any
 
 import monai_cobot
-from monai_cobot.bundle.run_folder import RunFolder
+from monai_cobot.bundle.data import hash_files
+from monai_cobot.bundle.root import hash_configuration
+from monai_cobot.bundle.run_folder import SPLIT, RunFolder
 from monai_cobot.data.split_file import Split
 from monai_cobot.errors import CobotError
 from monai_cobot.handlers import SavePredictions, clear_evaluation
 from monai_cobot.sam import CobotSAM
+
+SAME_RESULT = (
+    "bundle_root", "checkpoint_interval", "dataset_dir", "device", "num_workers", "output_dir",
+    "overwrite", "resume", "sam_checkpoint", "split_file",
+)  # fmt: skip
+"""Ids that do not change what is computed, or whose content is hashed in their stead."""
 
 
 def open_run(
     output_dir: str | Path,
     network: CobotSAM,
     split: Split,
+    cases: Sequence[Mapping[str, Any]],
     resume: str,
     overwrite: bool,
     **settings: Any,
@@ -28,9 +37,11 @@ def open_run(
         output_dir: folder of the run.
         network: its base model and method are part of the configuration.
         split: likewise, by its hash.
+        cases: likewise, by the hash of their files.
         resume: ``auto`` or ``never``.
         overwrite: whether another run in the folder is replaced.
-        settings: all else that changes the result: epochs, rates, jitter, seed, ….
+        settings: all else that is worth reading: epochs, rates, jitter, seed, …. What is not
+            named counts too, by the hash of the config.
     """
     base = network.base.to_dict()
     del base["weights"]  # a file's name; the hash says which weights they are
@@ -43,6 +54,8 @@ def open_run(
         "orchestrate": network.orchestrated,
         "orchestration": network.orchestration,
         "split_hash": split.hash,
+        "files_sha256": hash_files([dict(case) for case in cases]),
+        "config_sha256": hash_configuration(without=SAME_RESULT),
     }
     return RunFolder(output_dir, configuration, resume, overwrite)
 
@@ -62,23 +75,31 @@ def check_outputs(
 def begin_run(run: RunFolder, split: Split, split_file: str | Path) -> None:
     """Makes the run's folder and writes the split; called when all checks have passed.
 
+    The split goes to ``split_file`` where that does not exist (a user's own file stays as it is)
+    and to the run's folder in any case.
+
     Raises:
-        CobotError: the split file cannot be written; a run that was to be replaced still stands.
+        CobotError: the split file cannot be written.
     """
-    file = Path(split_file).expanduser()
+    file = Path(split_file).expanduser().resolve()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         run.clear()
-        split.save(file)
+        _save_split(split, file)
+        run.begin()
+        _save_split(split, run.path / SPLIT)
     except OSError as error:
         raise CobotError(f"split_file {file} cannot be written ({error}): name another") from error
-    run.begin()
 
 
 def begin_evaluation(
-    output_dir: str | Path, cases: Sequence[Mapping[str, Any]], overwrite: bool
+    output_dir: str | Path,
+    cases: Sequence[Mapping[str, Any]],
+    overwrite: bool,
+    split: Split,
+    split_file: str | Path,
 ) -> None:
-    """Refuses an evaluation without cases; clears the one that is replaced.
+    """Refuses an evaluation without cases; clears the one that is replaced, and keeps its split.
 
     Raises:
         CobotError: the split has no test part.
@@ -87,3 +108,9 @@ def begin_evaluation(
         raise CobotError("the split has no test part: name a split_file that has one")
     if overwrite:
         clear_evaluation(output_dir)
+    _save_split(split, Path(split_file).expanduser())
+
+
+def _save_split(split: Split, file: Path) -> None:
+    if not file.exists():
+        split.save(file)

@@ -165,9 +165,9 @@ def adapter_file(output_dir: str | Path, checkpoint: str = "auto") -> Path | Non
 
 
 def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    keys = sorted(set(found) | set(wanted))
+    """What differs, in words; the hash of the config only where nothing readable tells it."""
+    keys = [key for key in sorted({*found, *wanted}) if found.get(key) != wanted.get(key)]
+    readable = [key for key in keys if key != "config_sha256"]
     return [
-        f"{key} {found.get(key)!r} there and {wanted.get(key)!r} here"
-        for key in keys
-        if found.get(key) != wanted.get(key)
+        f"{key} {found.get(key)!r} there and {wanted.get(key)!r} here" for key in readable or keys
     ]

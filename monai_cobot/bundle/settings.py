@@ -85,7 +85,9 @@ def check_ids(arguments: list[str]) -> None:
             name, equals, value = argument[2:].partition("=")
             following = arguments[position + 1 : position + 2]
             given[name] = value if equals else "".join(following)
-    known = {*inspect.signature(run).parameters, *_config_ids(given.get("config_file", ""))}
+    if "config_file" not in given or "args_file" in given:
+        return  # MONAI reads the ids from another file
+    known = {*inspect.signature(run).parameters, *_config_ids(given["config_file"])}
     for name in given:
         top = name.partition("#")[0].partition("::")[0]
         if top not in known:

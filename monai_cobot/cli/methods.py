@@ -13,7 +13,11 @@ from rich.table import Table
 
 @dataclass(frozen=True)
 class MethodRow:
-    """One method on one SAM; the mask decoder is not counted."""
+    """One method on one SAM; the mask decoder is not counted.
+
+    ``foldable``: there is an orchestration, and it folds into the plain method. ``mergeable``: the
+    method goes into SAM's own weights (after folding).
+    """
 
     method: str
     orchestrate: bool

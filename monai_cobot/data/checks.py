@@ -83,7 +83,10 @@ def read_nifti(path: str | Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
     """
     try:
         file = nib.load(path)
-        return np.asanyarray(file.dataobj), np.asarray(file.affine, dtype=np.float64)
+        array = np.asanyarray(file.dataobj)
+        if array.ndim == 4 and array.shape[3] == 1:
+            array = array[..., 0]  # a time axis of one, as some exporters write
+        return array, np.asarray(file.affine, dtype=np.float64)
     except FileNotFoundError:
         raise CobotError(f"{path} does not exist: check the path") from None
     except (OSError, EOFError, ValueError, zlib.error, ImageFileError) as error:

@@ -102,17 +102,25 @@ class CheckpointRun:
         file = self.run.training_state
         try:
             state = torch.load(file, map_location="cpu", weights_only=True)
-        except (RuntimeError, pickle.UnpicklingError, EOFError, OSError) as error:
+            self.network.load_state_dict(state["network"], strict=False)
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.best, self.best_epoch = state["best"], state["best_epoch"]
+            iteration = int(state["iteration"])
+        except (
+            RuntimeError,
+            pickle.UnpicklingError,
+            EOFError,
+            OSError,
+            KeyError,
+            ValueError,
+        ) as error:
             raise CobotError(
                 f"{file} cannot be read ({type(error).__name__}): set overwrite: true to train anew"
             ) from error
-        self.network.load_state_dict(state["network"], strict=False)
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.best, self.best_epoch = state["best"], state["best_epoch"]
-        engine.state.iteration = state["iteration"]
-        engine.state.epoch = state["iteration"] // engine.state.epoch_length
-        self.sampler.start_batch = state["iteration"]
-        LOGGER.info("continuing after iteration %d", state["iteration"])
+        engine.state.iteration = iteration
+        engine.state.epoch = iteration // engine.state.epoch_length
+        self.sampler.start_batch = iteration
+        LOGGER.info("continuing after iteration %d", iteration)
 
     def keep_place(self, engine: Engine) -> None:
         """Writes the state within an epoch; at its end :meth:`end_epoch` does, after validation."""

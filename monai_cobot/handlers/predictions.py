@@ -32,7 +32,9 @@ class SavePredictions:
         return self.folder / f"{case}_seg.nii.gz"
 
     def check(self, cases: Iterable[Mapping[str, Any]]) -> None:
-        """Refuses to replace a file unless that is wanted; CobotError names the first."""
+        """Refuses a folder that is none, and to replace a file unwanted; raises CobotError."""
+        if self.folder.exists() and not self.folder.is_dir():
+            raise CobotError(f"output_dir {self.folder} is a file: choose a folder")
         for case in cases:
             file = self.path(str(case["case"]))
             if file.exists() and not self.overwrite:

@@ -175,6 +175,9 @@ def refuse_earlier_evaluation(output_dir: str | Path, overwrite: bool) -> None:
     Raises:
         CobotError: the folder holds one, and ``overwrite`` is false.
     """
+    folder = Path(output_dir).expanduser().resolve()
+    if folder.exists() and not folder.is_dir():
+        raise CobotError(f"output_dir {folder} is a file: choose a folder")
     for file in _own_files(output_dir):
         if file.exists() and not overwrite:
             raise CobotError(

@@ -15,7 +15,9 @@ from torch import Tensor
 import monai_cobot
 from monai_cobot.errors import CobotError
 from monai_cobot.sam.adapted import CobotSAM, build_adapted_sam
+from monai_cobot.sam.base import BaseModel
 
+REQUIRED = ("base", "method", "options", "orchestrate", "orchestration")
 FORMAT = "monai_cobot/adapter/1"
 
 
@@ -138,6 +140,11 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             f"{path} is no adapter file of this package: its format is "
             f"{manifest.get('format')!r}, expected {FORMAT!r}"
         )
+    base = manifest.get("base", {})
+    missing = [key for key in REQUIRED if key not in manifest]
+    missing += [f"base {key}" for key in BaseModel.__dataclass_fields__ if key not in base]
+    if missing:
+        raise CobotError(f"the manifest of {path} lacks {', '.join(missing)}: train again")
     return manifest, state
 
 

@@ -77,7 +77,8 @@ def load_base(
     if not sam_checkpoint or str(sam_checkpoint) == RANDOM:
         weights, state = RANDOM, build_random(size, RANDOM_SEED).state_dict()
     else:
-        weights, state = Path(sam_checkpoint).name, read_checkpoint(Path(sam_checkpoint))
+        file = Path(sam_checkpoint).expanduser()
+        weights, state = file.name, read_checkpoint(file)
     identity = BaseModel(sam, side, weights, hash_weights(state))
     load_weights(network, state, size, str(sam_checkpoint))
     return network, identity

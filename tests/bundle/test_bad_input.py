@@ -85,14 +85,14 @@ def label_missing(data: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (truncate, r"phantom_0002_0000\.nii\.gz.*(truncated|damaged|cannot be read|not readable)"),
-        (not_nifti, r"phantom_0002_0000\.nii\.gz"),
+        (truncate, r"phantom_0002_0000\.nii\.gz is not readable .*truncated.*copy it again"),
+        (not_nifti, r"phantom_0002_0000\.nii\.gz is not readable as NIfTI.*copy it again"),
         (other_shape, r"phantom_0002\.nii\.gz has shape .*: export the label on the image's grid"),
         (other_affine, r"phantom_0002\.nii\.gz has another affine .*resample the label"),
-        (unknown_label, r"phantom_0002\.nii\.gz.*99"),
+        (unknown_label, r"phantom_0002\.nii\.gz has labels \[99\] outside .*renumber or remove"),
         (not_finite, r"phantom_0002_0000\.nii\.gz has NaN or infinite voxels: replace them"),
-        (empty_label, r"phantom_0002\.nii\.gz.*(empty|no target)"),
-        (label_missing, r"phantom_0002"),
+        (empty_label, r"phantom_0002\.nii\.gz is an empty label.*remove the case"),
+        (label_missing, r"phantom_0002 has its image but no label.*add the label or remove"),
     ],
 )
 def test_broken_files(cohort: Path, train: Run, tmp_path: Path, spoil: Spoil, message: str) -> None:
@@ -107,7 +107,7 @@ def test_broken_files(cohort: Path, train: Run, tmp_path: Path, spoil: Spoil, me
     ("ids", "message"),
     [
         ({"dataset_dir": ""}, "dataset_dir is not set"),
-        ({"dataset_dir": "/nowhere/at/all"}, "/nowhere/at/all"),
+        ({"dataset_dir": "/nowhere/at/all"}, "/nowhere/at/all is no folder: give dataset_dir"),
         ({"method": "lorra"}, r"unknown method 'lorra'.*lora"),
         ({"method": "lightweight"}, "'lightweight' has no bottleneck to orchestrate"),
         ({"method": "freeze", "orchestrate": "false"}, "'freeze' trains nothing"),
@@ -117,7 +117,7 @@ def test_broken_files(cohort: Path, train: Run, tmp_path: Path, spoil: Spoil, me
         ({"sam": "vit_b"}, "monai-cobot fetch-sam vit_b"),
         ({"sam_checkpoint": "/nowhere/sam.pth"}, "no SAM checkpoint at /nowhere/sam.pth"),
         ({"image_size": 100}, "image_size=100 is not a multiple of the patch size 16"),
-        ({"box_jitter": {"mode": "sideways", "size": 3}}, "sideways"),
+        ({"box_jitter": {"mode": "sideways", "size": 3}}, "'sideways': choose one of outward"),
         ({"box_jitter": {"mode": "outward", "size": -3}}, "-3"),
         ({"eval_box_jitter": 7}, "box jitter 7 is not understood"),
         ({"lr": -1.0}, "lr=-1.0 is not a positive number"),
@@ -126,7 +126,7 @@ def test_broken_files(cohort: Path, train: Run, tmp_path: Path, spoil: Spoil, me
         ({"orchestrate": "perhaps"}, "orchestrate='perhaps': choose true or false"),
         ({"overwrite": "perhaps"}, "overwrite='perhaps': choose true or false"),
         ({"resume": "sometimes"}, "resume='sometimes': choose auto or never"),
-        ({"split_by": "voxel"}, "voxel"),
+        ({"split_by": "voxel"}, "'voxel': choose one of patient, slice"),
         ({"batch_size": 0}, "batch_size=0"),
         ({"seed": -1}, "seed=-1: give a whole number of at least 0"),
         ({"seed": "abc"}, "seed='abc'"),
@@ -137,7 +137,7 @@ def test_broken_files(cohort: Path, train: Run, tmp_path: Path, spoil: Spoil, me
         ({"split_file": "/proc/nope/split.json"}, "/proc/nope/split.json cannot be written"),
         ({"method_options": 8}, "method_options=8 is no mapping"),
         ({"val_interval": 2}, "val_interval=2 is more than epochs=1"),
-        ({"epochs": 0}, "epochs=0"),
+        ({"epochs": 0}, "epochs=0: give a whole number of at least 1"),
         ({"checkpoint_interval": 0}, "checkpoint_interval=0"),
     ],
 )
@@ -223,6 +223,13 @@ def test_evaluation_and_inference(
             prompts_file=str(tmp_path / "boxes.json"),
         )  # fmt: skip
     assert not (tmp_path / "out").exists()
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(CobotError, match=r"output_dir .*file is a file: choose a folder"):
+        infer(cohort, tmp_path / "file", checkpoint=checkpoint)
+    with pytest.raises(CobotError, match=r"output_dir .*file is a file: choose a folder"):
+        evaluate(tmp_path / "file", checkpoint="none")
+    with pytest.raises(CobotError, match=r"output_dir .*file is a file: choose a folder"):
+        train(tmp_path / "file")
 
 
 def test_split_without_a_test_part(cohort: Path, train: Run, evaluate: Run, tmp_path: Path) -> None:

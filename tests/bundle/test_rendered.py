@@ -9,8 +9,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
 import yaml
-from monai.bundle import ConfigWorkflow
+from monai.bundle import ConfigParser, ConfigWorkflow, verify_net_in_out
 
 from monai_cobot.data import datasets
 from tests.bundle.conftest import ADOME, BUNDLES, FAST, SPLEN, run_bundle
@@ -93,6 +94,30 @@ def test_properties_that_monai_looks_for(
     )
     workflow.initialize()
     assert workflow.check_properties() == []
+
+
+@pytest.mark.parametrize("bundle", [ADOME, SPLEN])
+def test_network_has_the_format_of_the_metadata(bundle: Path) -> None:
+    """MONAI's own check, with the small SAM at the input size that the metadata states."""
+    configs = bundle / "configs"
+    with torch.no_grad():
+        verify_net_in_out(
+            net_id="network_def",
+            meta_file=str(configs / "metadata.json"),
+            config_file=str(configs / "train.yaml"),
+            device="cpu",
+            sam="small",
+            image_size=1024,
+        )
+
+
+def test_optimiser_is_adam(cohort: Path) -> None:
+    parser = ConfigParser(ConfigParser.load_config_file(str(ADOME / "configs" / "train.yaml")))
+    parser.update({"sam": "small", "image_size": 64})
+    optimizer = parser.get_parsed_content("optimizer")
+    assert type(optimizer) is torch.optim.Adam
+    rates = {g["name"]: (g["lr"], g["weight_decay"]) for g in optimizer.param_groups}
+    assert rates == {"lr": (1.25e-6, 5e-4), "orchestration_lr": (1.25e-4, 0.0)}
 
 
 def test_bundle_runs_where_its_folder_alone_is_copied(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from safetensors.torch import load_file
 from monai_cobot.errors import CobotError
 from monai_cobot.handlers import SeedIterations
 from tests.bundle.conftest import ADOME, FAST, Run
+
+EPOCH_LENGTH = 8  # batches; asserted below
 
 
 class Killed(Exception):
@@ -50,13 +53,23 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, iteration: int) -> None:
     monkeypatch.setattr(SeedIterations, "attach", attach_killer)
 
 
+def count_iterations(monkeypatch: pytest.MonkeyPatch, ran: list[int]) -> None:
+    call = SeedIterations.__call__
+
+    def count(self: SeedIterations, engine: Engine) -> None:
+        ran.append(engine.state.iteration)
+        call(self, engine)
+
+    monkeypatch.setattr(SeedIterations, "__call__", count)
+
+
 @pytest.mark.parametrize(
     ("method", "iteration"), [("lora", 6), ("adaptformer", 10), ("adaptformer", 2)]
 )
 def test_resumed_run_equals_an_uninterrupted_one(
     train: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, iteration: int
 ) -> None:
-    """Eight batches an epoch; Adaptformer has dropout, whose draws have to be replayed too."""
+    """Adaptformer has dropout, whose draws have to be replayed too."""
     ids: dict[str, Any] = {"method": method, "epochs": 2, "checkpoint_interval": 3}
     train(tmp_path / "whole", **ids)
     with monkeypatch.context() as patch:
@@ -65,7 +78,12 @@ def test_resumed_run_equals_an_uninterrupted_one(
             train(tmp_path / "killed", **ids)
     state = tmp_path / "killed" / "checkpoints" / "training_state.pt"
     assert state.exists() == (iteration > 3)
+    ran: list[int] = []
+    count_iterations(monkeypatch, ran)
     train(tmp_path / "killed", **ids)
+    # The state is written at every third iteration, and at the epoch's end instead of its last.
+    done = {2: 0, 6: 3, 10: 9}[iteration]
+    assert (ran[0], ran[-1]) == (done + 1, 2 * EPOCH_LENGTH)
     assert_same(tmp_path / "whole", tmp_path / "killed")
 
 
@@ -78,7 +96,7 @@ def test_killed_process_resumes(cohort: Path, train: Run, tmp_path: Path) -> Non
     for name, value in {**ids, "output_dir": str(tmp_path / "killed")}.items():
         command += [f"--{name}", str(value)]
     state = tmp_path / "killed" / "checkpoints" / "training_state.pt"
-    quiet: dict[str, Any] = {"cwd": tmp_path, "stderr": subprocess.DEVNULL}
+    quiet: dict[str, Any] = {"cwd": tmp_path, "stderr": subprocess.PIPE, "text": True}
     quiet["env"] = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, **quiet)
     try:
@@ -89,7 +107,8 @@ def test_killed_process_resumes(cohort: Path, train: Run, tmp_path: Path) -> Non
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert state.exists(), "killed before there was a state to go on from, or after the end"
-    subprocess.run(command, check=True, **quiet)
+    resumed = subprocess.run(command, check=True, **quiet)
+    assert "continuing after iteration" in resumed.stderr
     command[command.index("--output_dir") + 1] = str(tmp_path / "whole")
     subprocess.run(command, check=True, **quiet)
     assert_same(tmp_path / "whole", tmp_path / "killed")
@@ -121,6 +140,29 @@ def test_unfinished_run_is_not_continued_where_that_is_not_wanted(
             train(tmp_path / "run", checkpoint_interval=2)
     with pytest.raises(CobotError, match="holds an unfinished run: set resume: auto"):
         train(tmp_path / "run", checkpoint_interval=2, resume="never")
+
+
+def test_changed_files_and_overridden_parts_are_another_configuration(
+    cohort: Path, train: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What no id names counts too: the bytes of the images, and any part of the config."""
+    data = shutil.copytree(cohort, tmp_path / "data")
+    ids: dict[str, Any] = {"dataset_dir": str(data), "checkpoint_interval": 2}
+    with monkeypatch.context() as patch:
+        kill_at(patch, 5)
+        with pytest.raises(Exception):  # noqa: B017, PT011
+            train(tmp_path / "run", **ids)
+    with pytest.raises(CobotError, match=r"another configuration \(config_sha256"):
+        train(tmp_path / "run", **ids, **{"loss#squared_pred": False})
+    moved = shutil.move(data, tmp_path / "moved")
+    ids["dataset_dir"] = str(moved)
+    image = tmp_path / "moved" / "images" / "phantom_0001_0000.nii.gz"
+    original = image.read_bytes()
+    shutil.copy(tmp_path / "moved" / "images" / "phantom_0002_0000.nii.gz", image)
+    with pytest.raises(CobotError, match=r"another configuration \(files_sha256"):
+        train(tmp_path / "run", **ids)
+    image.write_bytes(original)
+    train(tmp_path / "run", **ids)  # the same files elsewhere are the same run
 
 
 def test_folder_with_other_files_is_left_alone(train: Run, tmp_path: Path) -> None:

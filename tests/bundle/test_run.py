@@ -10,11 +10,16 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
+from monai.bundle import ConfigParser
+from monai.losses import DiceCELoss
 
 from monai_cobot.data import datasets
 from monai_cobot.data.datalist import case_name
+from monai_cobot.inferers import PromptedVolumeInferer
+from monai_cobot.metrics import trivial_volume
 from monai_cobot.sam import read_manifest
-from monai_cobot.transforms import prompts_from_label, slices_to_prompts, write_prompts
+from monai_cobot.transforms import BoxJitter, prompts_from_label, slices_to_prompts, write_prompts
 from tests.bundle.conftest import ADOME, SPLEN, Run, run_bundle
 
 # The Dice is a ratio of integers on both sides.
@@ -115,8 +120,6 @@ def test_inference_with_a_prompts_file_is_the_evaluation(
     trained: Path, cohort: Path, infer: Run, tmp_path: Path
 ) -> None:
     """Boxes written in voxels of the source give the label map that evaluation wrote."""
-    import torch
-
     test = json.loads((trained / "split.json").read_text())["test"]
     spec = datasets.get("ADOME")
     images, prompts = tmp_path / "images", {}
@@ -162,6 +165,69 @@ def test_seed_and_freeze_in_the_rows(train: Run, evaluate: Run, tmp_path: Path) 
     evaluate(tmp_path / "freeze", **freeze)
     methods = {row["method"] for row in rows_of(tmp_path / "freeze")}
     assert methods == {"freeze", "filled_box", "ellipse"}
+
+
+def test_jittered_boxes_are_the_same_for_all_and_again(
+    trained: Path, cohort: Path, evaluate: Run, tmp_path: Path
+) -> None:
+    """The trivial answers are made from the boxes that the network was given."""
+    ids = {"split_file": str(trained / "split.json"), "checkpoint": "none", "seed": 6}
+    ids["eval_box_jitter"] = {"mode": "symmetric", "size": 100}
+    workflow = evaluate(tmp_path / "a", **ids)
+    evaluate(tmp_path / "b", **ids)
+    assert (tmp_path / "a" / "metrics.csv").read_bytes() == (
+        tmp_path / "b" / "metrics.csv"
+    ).read_bytes()
+    engine = workflow.parser.get_parsed_content("validate#evaluator")
+    batch, (depth, height, width) = engine.state.batch, (16, 64, 64)
+    jitter = BoxJitter("symmetric", 100, 64)
+    inferer = PromptedVolumeInferer(64, jitter, seed=6)
+    used = inferer.jittered_prompts(batch["prompts"], (height, width), batch["case"])
+    assert not all(torch.equal(used[z][0], batch["prompts"][z][0]) for z in used)
+    boxes = trivial_volume(used, (depth, height, width), "filled_box")
+    rows = [row for row in rows_of(tmp_path / "a") if row["method"] == "filled_box"]
+    predicted = {row["organ"]: int(row["predicted_voxels"]) for row in rows}
+    for name, label in datasets.get("ADOME").labels.items():
+        assert predicted[name] == (boxes == label).sum()
+    assert {row["box_jitter"] for row in rows} == {"symmetric 100 px at 1024"}
+
+
+def test_what_is_trained_and_logged(trained: Path, cohort: Path) -> None:
+    """The paper's loss and optimiser; loss and validation Dice in TensorBoard."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    parser = ConfigParser(ConfigParser.load_config_file(str(ADOME / "configs" / "train.yaml")))
+    loss = parser.get_parsed_content("loss")
+    assert type(loss) is DiceCELoss
+    assert loss.dice.sigmoid
+    assert loss.dice.squared_pred
+    tags: dict[str, list[int]] = {}
+    for file in sorted((trained / "tensorboard").iterdir()):
+        events = EventAccumulator(str(file))
+        events.Reload()
+        for tag in events.Tags()["scalars"]:
+            tags.setdefault(tag, []).extend(event.step for event in events.Scalars(tag))
+    assert sorted(set(tags["validation_dice"])) == [1, 2]
+    assert len(tags["train_loss"]) == 2 * 8
+
+
+def test_a_users_split_file_is_left_as_it_is(train: Run, tmp_path: Path) -> None:
+    names = [f"phantom_{number:04d}" for number in range(1, 5)]
+    text = json.dumps(
+        {"training": names[:2], "validation": [names[2]], "test": [names[3]], "note": "mine"}
+    )
+    (tmp_path / "mine.json").write_text(text)
+    train(tmp_path / "run", split_file=str(tmp_path / "mine.json"))
+    assert (tmp_path / "mine.json").read_text() == text
+    written = json.loads((tmp_path / "run" / "split.json").read_text())
+    assert written["test"] == [names[3]]
+    assert len(written["hash"]) == 64
+
+
+def test_an_evaluation_without_training_writes_its_split(evaluate: Run, tmp_path: Path) -> None:
+    evaluate(tmp_path / "untrained", checkpoint="none")
+    split = json.loads((tmp_path / "untrained" / "split.json").read_text())
+    assert {row["split_hash"] for row in rows_of(tmp_path / "untrained")} == {split["hash"]}
 
 
 def test_split_by_slice_warns_and_keeps_the_sides_apart(

@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from monai_cobot.data.datalist import case_name
 from monai_cobot.data.phantom import make_cohort
 from tests.bundle.conftest import ADOME, SPLEN, run_bundle
 from tests.bundle.test_run import rows_of
@@ -77,7 +78,8 @@ def few_slices(source: Path, target: Path, slices: dict[str, int]) -> Path:
     """Copies of cases, cut down to the axial slices with the most labelled voxels."""
     for case, count in slices.items():
         label = nib.load(source / "labelsTr" / f"{case}.nii.gz")
-        image = nib.load(next((source / "imagesTr").glob(f"{case}*[0-9m].nii.gz")))
+        images = (source / "imagesTr").glob("*.nii.gz")
+        image = nib.load(next(path for path in images if case_name(path) == case))
         area = (np.asarray(label.dataobj) > 0).sum(axis=(0, 1))
         start = int(np.argmax(area[: len(area) - count]))
         for folder, volume in (("imagesTr", image), ("labelsTr", label)):

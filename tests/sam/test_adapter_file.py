@@ -124,6 +124,10 @@ def test_missing_and_unknown_keys_are_named(tmp_path: Path, build_tiny: Build) -
 def test_what_is_no_adapter_file_is_refused(tmp_path: Path, build_tiny: Build) -> None:
     with pytest.raises(CobotError, match=r"no adapter file at .*gone"):
         read_manifest(tmp_path / "gone.safetensors")
+    damaged = {"manifest": '{"format": "monai_cobot/adapter/1", "base": {"sam": "tiny"}}'}
+    save_file({"a": torch.zeros(1)}, tmp_path / "damaged.safetensors", metadata=damaged)
+    with pytest.raises(CobotError, match=r"damaged\.safetensors lacks method, .*base sha256"):
+        build_from_adapter(tmp_path / "damaged.safetensors")
     (tmp_path / "text.safetensors").write_text("no tensors")
     with pytest.raises(CobotError, match=r"text\.safetensors is no adapter file"):
         read_manifest(tmp_path / "text.safetensors")

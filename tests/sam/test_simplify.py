@@ -12,11 +12,9 @@ from torch import Tensor
 
 from monai_cobot.errors import CobotError
 from monai_cobot.sam import (
-    SIZES,
     CobotSAM,
     build_adapted_sam,
     build_architecture,
-    build_random,
     decode_boxes,
     fold,
     load_base,
@@ -28,6 +26,9 @@ from tests.sam.conftest import TINY, Build
 
 # What is exact on paper differs by rounding: the products are taken in another order.
 RELATIVE = {torch.float32: 1e-6, torch.float64: 1e-12}
+
+# Masks pass the decoder too: measured up to 1.03e-6, of which the encoder makes 7e-7.
+MASKS = 2e-6
 
 
 def relative_difference(actual: Tensor, expected: Tensor) -> float:
@@ -147,17 +148,25 @@ def test_merged_vit_b_at_1024_gives_the_same_masks_in_stock(tmp_path: Path) -> N
         )[0]["low_res_logits"]
         image = stock.preprocess(raw)[None]
         ours, _ = decode_boxes(model.sam, model.sam.image_encoder(image), box)
-    assert relative_difference(ours, theirs) < 1e-5  # twelve blocks of ViT-B in float32
+    assert relative_difference(ours, theirs) < MASKS
 
 
-def test_merged_at_another_size_loads_in_classes_of_that_size(tmp_path: Path) -> None:
-    model = randomise(build_adapted_sam("small", image_size=512, method="lora", orchestrate=True))
+@pytest.mark.parametrize("image_size", [256, 512])
+def test_merged_at_another_size_loads_in_classes_of_that_size(
+    tmp_path: Path, image_size: int
+) -> None:
+    settings = {"method": "lora", "orchestrate": True}
+    model = randomise(build_adapted_sam("small", image_size=image_size, **settings))
     manifest = save_merged(model, tmp_path / "m.pth")
-    assert "built at image_size 512" in manifest["loads_in"]
-    network, _ = load_base("small", tmp_path / "m.pth", 512)
-    image = torch.randn(1, 3, 512, 512)
-    boxes = [torch.tensor([[50.0, 60.0, 300.0, 310.0]])]
+    assert f"built at image_size {image_size}" in manifest["loads_in"]
+    network, _ = load_base("small", tmp_path / "m.pth", image_size)
+    image = torch.randn(1, 3, image_size, image_size, generator=torch.Generator().manual_seed(9))
+    boxes = [torch.tensor([[50.0, 60.0, 200.0, 210.0]])]
+    folded = fold(model)
     with torch.no_grad():
-        difference = relative_difference(predict_masks(network, image, boxes), model(image, boxes))
-    assert difference < 1e-5  # twelve blocks and the decoder in float32
-    assert build_random(SIZES["small"]).image_encoder.img_size == 256
+        expected = model.sam.image_encoder(image)
+        for other in (network, folded.sam):
+            encoder = relative_difference(other.image_encoder(image), expected)
+            assert encoder < RELATIVE[torch.float32]
+            masks = relative_difference(predict_masks(other, image, boxes), model(image, boxes))
+            assert masks < MASKS
