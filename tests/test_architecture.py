@@ -14,11 +14,12 @@ PACKAGE = REPOSITORY / "monai_cobot"
 # What each room may import. `data` takes one door of `transforms`: volume to slices.
 MAY_IMPORT = {
     "errors": set(),
+    "registry": {"errors"},
     "orchestration": {"errors"},
-    "peft": {"errors"},
+    "peft": {"errors", "registry"},
     "transforms": {"errors"},
     "metrics": {"errors"},
-    "data": {"errors"},
+    "data": {"errors", "registry"},
     "sam": {"errors", "orchestration", "peft"},
     "inferers": {"errors", "transforms"},
     "handlers": {"errors", "transforms", "metrics", "inferers", "sam"},

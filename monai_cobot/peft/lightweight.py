@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from torch import nn
-
-from monai_cobot.peft.adaptation import Adaptation, freeze_base
+from monai_cobot.peft.freeze import FreezeConfig, inject
 from monai_cobot.peft.registry import Method
 
 
-@dataclass(frozen=True)
-class LightweightConfig:
+class LightweightConfig(FreezeConfig):
     """There is nothing to choose."""
-
-
-def inject(encoder: nn.Module, config: LightweightConfig) -> Adaptation:
-    """Freeze the encoder and add nothing.
-
-    Args:
-        encoder: changed in place: its parameters lose their gradients.
-        config: empty.
-
-    Raises:
-        CobotError: if the encoder is adapted already.
-    """
-    freeze_base(encoder)
-    return Adaptation()
 
 
 METHOD = Method(

@@ -10,6 +10,7 @@ from torch import nn
 
 from monai_cobot.errors import CobotError
 from monai_cobot.peft.adaptation import Adaptation
+from monai_cobot.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -38,35 +39,13 @@ class Method:
     summary: str
 
 
-_METHODS: dict[str, Method] = {}
+_METHODS = Registry[Method]("method")
+get, names = _METHODS.get, _METHODS.names
 
 
 def register(method: Method) -> Method:
-    """Add a method to the list.
-
-    Raises:
-        CobotError: if the name is taken.
-    """
-    if method.name in _METHODS:
-        raise CobotError(f"a method named {method.name!r} is registered already: choose another")
-    _METHODS[method.name] = method
-    return method
-
-
-def get(name: str) -> Method:
-    """Look a method up.
-
-    Raises:
-        CobotError: if there is none of this name.
-    """
-    if name not in _METHODS:
-        raise CobotError(f"unknown method {name!r}: choose one of {', '.join(names())}")
-    return _METHODS[name]
-
-
-def names() -> tuple[str, ...]:
-    """Name all methods, in the order of their registration."""
-    return tuple(_METHODS)
+    """Add a method to the list; CobotError where its name is taken."""
+    return _METHODS.register(method.name, method)
 
 
 def config_from_mapping(name: str, options: Mapping[str, Any] | None = None) -> Any:
