@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -105,3 +107,14 @@ def test_progress_shows_mean_loss_and_validation(caplog: pytest.LogCaptureFixtur
     trainer.run([0, 0], max_epochs=2)
     assert progress.values() == {"loss": 6.0, "validation_dice": 0.25}
     assert "epoch 1 of 2: mean loss 2.0000 over 2 iterations" in caplog.text
+
+
+def test_progress_draws_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", stream)
+    trainer = Engine(lambda *_: {"loss": torch.tensor(0.5)})
+    TrainingProgress().attach(trainer)
+    trainer.run([0, 0, 0], max_epochs=1)
+    assert "[3/3]" in stream.getvalue()
+    assert "loss=0.5" in stream.getvalue()

@@ -52,5 +52,7 @@ def test_unknown_option() -> None:
 
 
 def test_a_name_is_registered_once() -> None:
-    with pytest.raises(CobotError, match=r"method 'lora' is registered already: choose another name"):
+    with pytest.raises(
+        CobotError, match=r"method 'lora' is registered already: choose another name"
+    ):
         peft.register(peft.get("lora"))
