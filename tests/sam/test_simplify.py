@@ -27,9 +27,6 @@ from tests.sam.conftest import TINY, Build
 # What is exact on paper differs by rounding: the products are taken in another order.
 RELATIVE = {torch.float32: 1e-6, torch.float64: 1e-12}
 
-# Masks pass the decoder too: measured up to 1.03e-6, of which the encoder makes 7e-7.
-MASKS = 2e-6
-
 
 def relative_difference(actual: Tensor, expected: Tensor) -> float:
     return float((actual - expected).norm() / expected.norm())
@@ -45,8 +42,8 @@ def in_precision(model: CobotSAM, dtype: torch.dtype) -> CobotSAM:
 def randomise(model: CobotSAM) -> CobotSAM:
     generator = torch.Generator().manual_seed(6)
     with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.requires_grad:
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad and "mask_decoder" not in name:  # fold and merge leave it
                 parameter.add_(0.05 * torch.randn(parameter.shape, generator=generator))
     return model.eval()
 
@@ -140,7 +137,7 @@ def test_merged_vit_b_at_1024_gives_the_same_masks_in_stock(tmp_path: Path) -> N
     file = tmp_path / "merged.pth"
     save_merged(model, file)
     stock = sam_model_registry["vit_b"](checkpoint=str(file))
-    raw = torch.randint(0, 256, (3, 1024, 1024)).float()
+    raw = torch.randint(0, 256, (3, 1024, 1024), generator=torch.Generator().manual_seed(8)).float()
     box = torch.tensor([[100.0, 200.0, 600.0, 700.0]])
     with torch.no_grad():
         theirs = stock(
@@ -148,7 +145,7 @@ def test_merged_vit_b_at_1024_gives_the_same_masks_in_stock(tmp_path: Path) -> N
         )[0]["low_res_logits"]
         image = stock.preprocess(raw)[None]
         ours, _ = decode_boxes(model.sam, model.sam.image_encoder(image), box)
-    assert relative_difference(ours, theirs) < MASKS
+    assert relative_difference(ours, theirs) < RELATIVE[torch.float32]
 
 
 @pytest.mark.parametrize("image_size", [256, 512])
@@ -169,4 +166,4 @@ def test_merged_at_another_size_loads_in_classes_of_that_size(
             encoder = relative_difference(other.image_encoder(image), expected)
             assert encoder < RELATIVE[torch.float32]
             masks = relative_difference(predict_masks(other, image, boxes), model(image, boxes))
-            assert masks < MASKS
+            assert masks < RELATIVE[torch.float32]
