@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from monai_cobot.errors import CobotError
+from monai_cobot.whole_file import whole_file
 
 RECORD = "run.json"
 CHECKPOINTS = "checkpoints"
@@ -129,10 +129,8 @@ class RunFolder:
 
     def _write(self, status: str) -> None:
         record = {"status": status, "configuration": self.configuration}
-        file = self.path / RECORD
-        partial = file.with_name(RECORD + ".part")
-        partial.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
-        os.replace(partial, file)
+        with whole_file(self.path / RECORD) as file:
+            file.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
 
 
 def adapter_file(output_dir: str | Path, checkpoint: str = "auto") -> Path | None:

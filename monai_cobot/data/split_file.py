@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, TypeAlias
 from monai_cobot.data.datalist import read_json
 from monai_cobot.data.spec import Case
 from monai_cobot.errors import CobotError
+from monai_cobot.whole_file import whole_file
 
 Names: TypeAlias = tuple[str, ...]
 SIDES = ("training", "validation", "test")
@@ -126,13 +126,10 @@ class Split:
 
     def save(self, path: str | Path) -> None:
         """Write as JSON, in one step: the file is whole or not there."""
-        path = Path(path)
         content = {side: list(self.entries(side)) for side in SIDES}
         extra = {"patients": dict(self.patients), "by": self.by, "seed": self.seed}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        partial.write_text(json.dumps({**content, **extra, "hash": self.hash}, indent=1) + "\n")
-        partial.replace(path)
+        with whole_file(path) as file:
+            file.write_text(json.dumps({**content, **extra, "hash": self.hash}, indent=1) + "\n")
 
     @classmethod
     def load(cls, path: str | Path) -> Split:

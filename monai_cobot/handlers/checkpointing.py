@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import pickle
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -15,6 +14,7 @@ from torch.optim import Optimizer
 
 from monai_cobot.errors import CobotError
 from monai_cobot.sam import CobotSAM, make_manifest, save_adapter
+from monai_cobot.whole_file import whole_file
 
 LOGGER = logging.getLogger(__name__)
 
@@ -164,7 +164,5 @@ class CheckpointRun:
             "best": self.best,
             "best_epoch": self.best_epoch,
         }
-        file = self.run.training_state
-        partial = file.with_name(file.name + ".part")
-        torch.save(state, partial)
-        os.replace(partial, file)
+        with whole_file(self.run.training_state) as file:
+            torch.save(state, file)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from monai_cobot.errors import CobotError
 from monai_cobot.transforms import voxel_to_source
+from monai_cobot.whole_file import whole_file
 
 
 def write_label_like(
@@ -53,13 +54,8 @@ def write_label_like(
     kind = nib.Nifti2Image if isinstance(source, nib.Nifti2Image) else nib.Nifti1Image
     header = _bare_header(source.header, labels.dtype)
     image = kind(stored.reshape(source.shape), source.affine, header)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f".{os.getpid()}.{target.name}")
-    try:
-        nib.save(image, unfinished)
-        os.replace(unfinished, target)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with whole_file(target) as file:
+        nib.save(image, file)
     return target
 
 

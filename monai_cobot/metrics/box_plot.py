@@ -14,8 +14,8 @@ from matplotlib.patches import Patch
 
 from monai_cobot.errors import CobotError
 from monai_cobot.metrics import palette
-from monai_cobot.metrics.files import whole_file
 from monai_cobot.metrics.table import CLINICAL, Row
+from monai_cobot.whole_file import whole_file
 
 _DPI = 150
 _BAND = 0.8  # share of an organ's height that its boxes fill

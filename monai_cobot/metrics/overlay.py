@@ -19,8 +19,8 @@ from monai_cobot.errors import CobotError
 from monai_cobot.metrics import palette
 from monai_cobot.metrics.callouts import name_organs
 from monai_cobot.metrics.choice import telling_slice
-from monai_cobot.metrics.files import whole_file
 from monai_cobot.metrics.volume import ScoredOrgan
+from monai_cobot.whole_file import whole_file
 
 Prompts = Mapping[int, tuple[ArrayLike, ArrayLike]]
 _DPI = 150

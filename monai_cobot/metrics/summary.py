@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_cobot.metrics import paper, volume
-from monai_cobot.metrics.files import whole_file
 from monai_cobot.metrics.table import Row
+from monai_cobot.whole_file import whole_file
 
 SCHEMA = "monai_cobot/metrics/1"
 RESAMPLES = 2000

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from monai_cobot.errors import CobotError
-from monai_cobot.metrics.files import whole_file
 from monai_cobot.metrics.paper import PooledScore
 from monai_cobot.metrics.trivial import TRIVIAL_ANSWERS
 from monai_cobot.metrics.volume import OrganScore
+from monai_cobot.whole_file import whole_file
 
 CLINICAL = "clinical"
 PAPER = "paper"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import monai_cobot
 from monai_cobot.errors import CobotError
 from monai_cobot.sam.adapted import CobotSAM, build_adapted_sam
 from monai_cobot.sam.base import BaseModel
+from monai_cobot.whole_file import whole_file
 
 REQUIRED = ("base", "method", "options", "orchestrate", "orchestration")
 FORMAT = "monai_cobot/adapter/1"
@@ -53,12 +53,9 @@ def save_adapter(model: CobotSAM, path: str | Path, manifest: Mapping[str, Any])
 
     The file appears whole or not at all (written beside, then renamed).
     """
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(target.name + ".part")
     state = {key: value.cpu() for key, value in model.adapter_state().items()}
-    save_file(state, partial, metadata={"manifest": json.dumps(manifest)})
-    os.replace(partial, target)
+    with whole_file(path) as file:
+        save_file(state, file, metadata={"manifest": json.dumps(manifest)})
 
 
 def read_manifest(path: str | Path) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from segment_anything.modeling import Sam
 from monai_cobot import peft
 from monai_cobot.errors import CobotError
 from monai_cobot.sam.adapted import CobotSAM
+from monai_cobot.whole_file import whole_file
 
 
 @torch.no_grad()
@@ -79,10 +79,8 @@ def save_merged(model: CobotSAM, path: str | Path, overwrite: bool = False) -> d
         "loads_in": f"segment_anything classes of {model.base.sam} built at image_size {size}"
         + (" (the registry's own)" if size == 1024 and model.base.sam != "small" else ""),
     }
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(target.name + ".part")
-    torch.save(merged.state_dict(), partial)
-    os.replace(partial, target)
-    partial.write_text(json.dumps(manifest, indent=2) + "\n")
-    os.replace(partial, described)
+    with whole_file(target) as file:
+        torch.save(merged.state_dict(), file)
+    with whole_file(described) as file:
+        file.write_text(json.dumps(manifest, indent=2) + "\n")
     return manifest

@@ -28,6 +28,7 @@ import jsonschema
 
 from monai_cobot.errors import CobotError
 from monai_cobot.transforms.prompts import BoxPrompt
+from monai_cobot.whole_file import whole_file
 
 SCHEMA = "monai_cobot/prompts/1"
 
@@ -95,14 +96,8 @@ def write_prompts(
         if boxes
     }
     document = {"schema": SCHEMA, "frame": "source", "units": "voxel edges", "cases": cases}
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f".{os.getpid()}.{target.name}")
-    try:
-        unfinished.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-        os.replace(unfinished, target)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with whole_file(path) as file:
+        file.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
 def _read(path: Path) -> dict[str, Any]:

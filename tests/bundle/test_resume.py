@@ -53,6 +53,20 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, iteration: int) -> None:
     monkeypatch.setattr(SeedIterations, "attach", attach_killer)
 
 
+def train_until(
+    iteration: int, monkeypatch: pytest.MonkeyPatch, train: Run, folder: Path, **ids: Any
+) -> None:
+    """A training that ends as that iteration begins."""
+    with monkeypatch.context() as patch:
+        kill_at(patch, iteration)
+        with pytest.raises(RuntimeError) as caught:
+            train(folder, **ids)
+    cause: BaseException | None = caught.value
+    while cause is not None and not isinstance(cause, Killed):
+        cause = cause.__cause__
+    assert cause is not None, "it ended by another error"
+
+
 def count_iterations(monkeypatch: pytest.MonkeyPatch, ran: list[int]) -> None:
     call = SeedIterations.__call__
 
@@ -72,10 +86,7 @@ def test_resumed_run_equals_an_uninterrupted_one(
     """Adaptformer has dropout, whose draws have to be replayed too."""
     ids: dict[str, Any] = {"method": method, "epochs": 2, "checkpoint_interval": 3}
     train(tmp_path / "whole", **ids)
-    with monkeypatch.context() as patch:
-        kill_at(patch, iteration)
-        with pytest.raises(Exception):  # noqa: B017, PT011 - MONAI wraps it
-            train(tmp_path / "killed", **ids)
+    train_until(iteration, monkeypatch, train, tmp_path / "killed", **ids)
     state = tmp_path / "killed" / "checkpoints" / "training_state.pt"
     assert state.exists() == (iteration > 3)
     ran: list[int] = []
@@ -134,10 +145,7 @@ def test_finished_and_foreign_runs_are_refused(train: Run, tmp_path: Path) -> No
 def test_unfinished_run_is_not_continued_where_that_is_not_wanted(
     train: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patch:
-        kill_at(patch, 5)
-        with pytest.raises(Exception):  # noqa: B017, PT011
-            train(tmp_path / "run", checkpoint_interval=2)
+    train_until(5, monkeypatch, train, tmp_path / "run", checkpoint_interval=2)
     with pytest.raises(CobotError, match="holds an unfinished run: set resume: auto"):
         train(tmp_path / "run", checkpoint_interval=2, resume="never")
 
@@ -148,10 +156,7 @@ def test_changed_files_and_overridden_parts_are_another_configuration(
     """What no id names counts too: the bytes of the images, and any part of the config."""
     data = shutil.copytree(cohort, tmp_path / "data")
     ids: dict[str, Any] = {"dataset_dir": str(data), "checkpoint_interval": 2}
-    with monkeypatch.context() as patch:
-        kill_at(patch, 5)
-        with pytest.raises(Exception):  # noqa: B017, PT011
-            train(tmp_path / "run", **ids)
+    train_until(5, monkeypatch, train, tmp_path / "run", **ids)
     with pytest.raises(CobotError, match=r"another configuration \(config_sha256"):
         train(tmp_path / "run", **ids, **{"loss#squared_pred": False})
     moved = shutil.move(data, tmp_path / "moved")
@@ -178,10 +183,7 @@ def test_folder_with_other_files_is_left_alone(train: Run, tmp_path: Path) -> No
 def test_damaged_state_names_the_way_out(
     train: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patch:
-        kill_at(patch, 5)
-        with pytest.raises(Exception):  # noqa: B017, PT011
-            train(tmp_path / "run", checkpoint_interval=2)
+    train_until(5, monkeypatch, train, tmp_path / "run", checkpoint_interval=2)
     (tmp_path / "run" / "checkpoints" / "training_state.pt").write_bytes(b"PK damaged")
     with pytest.raises(CobotError, match=r"training_state\.pt cannot be read .*overwrite: true"):
         train(tmp_path / "run", checkpoint_interval=2)
