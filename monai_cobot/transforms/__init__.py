@@ -1,12 +1,21 @@
-"""Volume to slices and back, prompts, and SAM's input.
+"""Volume to slices and back, pictures and their instances, prompts, and SAM's input.
 
 Four frames and the doors between them: source (:mod:`.orientation`), voxel (:mod:`.slicing`),
 slice (:mod:`.frame`) and model.
 """
 
-from monai_cobot.transforms.boxes import BoxJitter, boxes_from_label, jitter_boxes
+from monai_cobot.transforms.boxes import (
+    BoxJitter,
+    boxes_from_label,
+    boxes_from_masks,
+    jitter_boxes,
+    masks_from_label,
+)
 from monai_cobot.transforms.compose import UserCompose
 from monai_cobot.transforms.frame import SAMFrame
+from monai_cobot.transforms.image_transforms import LoadInstancesd, image_transforms
+from monai_cobot.transforms.images import read_image
+from monai_cobot.transforms.instances import instance_masks, targets
 from monai_cobot.transforms.orientation import (
     source_axes,
     source_geometry,
@@ -22,9 +31,11 @@ from monai_cobot.transforms.prompts import (
 )
 from monai_cobot.transforms.prompts_file import load_prompts, write_prompts
 from monai_cobot.transforms.sam_input import (
-    BoxesFromLabel,
-    BoxesFromLabeld,
+    BoxesFromMasksd,
     BoxJitterd,
+    MasksFromLabel,
+    MasksFromLabeld,
+    RandTargetsd,
     ToSAMInput,
     ToSAMInputd,
     slice_transforms,
@@ -32,6 +43,7 @@ from monai_cobot.transforms.sam_input import (
 from monai_cobot.transforms.slicing import slices_to_volume, volume_to_slices
 from monai_cobot.transforms.volume_transforms import (
     CheckVolumed,
+    MapLabelValuesd,
     Preprocessing,
     ScaleToBytes,
     ScaleToBytesd,
@@ -42,10 +54,14 @@ __all__ = [
     "BoxJitter",
     "BoxJitterd",
     "BoxPrompt",
-    "BoxesFromLabel",
-    "BoxesFromLabeld",
+    "BoxesFromMasksd",
     "CheckVolumed",
+    "LoadInstancesd",
+    "MapLabelValuesd",
+    "MasksFromLabel",
+    "MasksFromLabeld",
     "Preprocessing",
+    "RandTargetsd",
     "SAMFrame",
     "ScaleToBytes",
     "ScaleToBytesd",
@@ -54,15 +70,21 @@ __all__ = [
     "ToSAMInputd",
     "UserCompose",
     "boxes_from_label",
+    "boxes_from_masks",
+    "image_transforms",
+    "instance_masks",
     "jitter_boxes",
     "load_prompts",
+    "masks_from_label",
     "prompts_from_label",
     "prompts_to_slices",
+    "read_image",
     "slice_transforms",
     "slices_to_prompts",
     "slices_to_volume",
     "source_axes",
     "source_geometry",
+    "targets",
     "volume_to_slices",
     "volume_transforms",
     "voxel_spacing",

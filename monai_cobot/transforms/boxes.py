@@ -1,4 +1,4 @@
-"""Box prompts from a label, and their perturbation.
+"""Box prompts from a label or from masks, and their perturbation.
 
 Boxes are (P, 4) float32 XYXY, x a column and y a row, pixel edges, half open.
 """
@@ -38,6 +38,44 @@ def boxes_from_label(label: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     ]
     table = torch.tensor(rows, dtype=torch.int64, device=label.device).reshape(-1, 5)
     return table[:, 1:].float(), table[:, 0]
+
+
+def masks_from_label(label: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Take a label apart into one mask an organ.
+
+    Args:
+        label: (H, W) integer, any frame of pixels; 0 is background.
+
+    Returns:
+        masks (P, H, W) uint8, 0 or 1, in the label's frame, and organs (P,) int64, the label
+        values, ascending. P may be 0.
+    """
+    organs = boxes_from_label(label)[1]
+    return (label[None] == organs.to(label.dtype)[:, None, None]).to(torch.uint8), organs
+
+
+def boxes_from_masks(masks: torch.Tensor) -> torch.Tensor:
+    """Find the tight box of every mask.
+
+    Args:
+        masks: (P, H, W) uint8, any frame of pixels; what is not 0 is the target.
+
+    Returns:
+        (P, 4) float32 XYXY in the masks' frame.
+
+    Raises:
+        CobotError: a mask is empty.
+    """
+    sides = []
+    for axis in (1, 2):  # over the rows: where along x; over the columns: where along y
+        present = masks.amax(dim=axis) > 0
+        if not bool(present.any(dim=1).all()):
+            raise CobotError("a mask is empty and has no box: leave it out")
+        size = present.shape[1]
+        first = present.to(torch.uint8).argmax(dim=1)
+        sides.append((first, size - present.flip(1).to(torch.uint8).argmax(dim=1)))
+    (left, right), (top, bottom) = sides
+    return torch.stack([left, top, right, bottom], dim=1).float()
 
 
 def jitter_boxes(boxes: torch.Tensor, offsets: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:

@@ -89,35 +89,38 @@ class SAMFrame:
         return model
 
     def label_to_model(self, label: torch.Tensor) -> torch.Tensor:
-        """Resize (nearest pixel centre) and pad with background an integer label (H, W) to (S, S).
+        """Resize (nearest pixel centre) integers (..., H, W) and pad them with 0 to (..., S, S).
 
         A structure thinner than a model pixel may vanish: see :meth:`masks_to_model`.
         """
         height, width = self.resized
-        model = label.new_zeros(self.image_size, self.image_size)
-        model[:height, :width] = label[self._nearest(0, label)[:, None], self._nearest(1, label)]
+        rows, columns = self._nearest(0, label), self._nearest(1, label)
+        model = label.new_zeros(*label.shape[:-2], self.image_size, self.image_size)
+        if height < self.height:  # columns are the slow ones: take them where there are few rows
+            model[..., :height, :width] = label.index_select(-2, rows).index_select(-1, columns)
+        else:
+            model[..., :height, :width] = label.index_select(-1, columns).index_select(-2, rows)
         return model
 
-    def masks_to_model(self, label: torch.Tensor, organs: torch.Tensor) -> torch.Tensor:
-        """Give one binary mask an organ, all organs at once.
+    def masks_to_model(self, masks: torch.Tensor) -> torch.Tensor:
+        """Bring binary masks into the model frame.
 
-        An organ that is in the label but falls between the sampled pixels keeps the model pixels
-        that its own pixels' centres fall into, so that no organ is lost.
+        A mask that falls between the sampled pixels keeps the model pixels that its own pixels'
+        centres fall into, so that none is lost.
 
         Args:
-            label: (H, W) integer, slice frame.
-            organs: (P,) label values.
+            masks: (P, H, W) uint8, 0 or 1, slice frame.
 
         Returns:
-            (P, S, S) uint8, 0 or 1, model frame.
+            (P, S, S) uint8, 0 or 1, model frame; empty where a mask is.
         """
-        masks = self.label_to_model(label)[None] == organs.to(label.dtype)[:, None, None]
+        model = self.label_to_model(masks)
         height, width = self.resized
-        for lost in torch.nonzero(~masks.flatten(1).any(dim=1))[:, 0].tolist():
-            rows, columns = torch.nonzero(label == organs[lost], as_tuple=True)
+        for lost in torch.nonzero(model.flatten(1).amax(dim=1) == 0)[:, 0].tolist():
+            rows, columns = torch.nonzero(masks[lost], as_tuple=True)
             rows = (2 * rows + 1) * height // (2 * self.height)
-            masks[lost, rows, (2 * columns + 1) * width // (2 * self.width)] = True
-        return masks.to(torch.uint8)
+            model[lost, rows, (2 * columns + 1) * width // (2 * self.width)] = 1
+        return model
 
     def logits_to_slice(self, logits: torch.Tensor) -> torch.Tensor:
         """Crop the padding and resize logits (P, S, S) of the model frame to (P, H, W), bilinear.

@@ -1,50 +1,105 @@
-"""MONAI transforms from a slice and its label to what SAM is trained on.
+"""MONAI transforms from a slice or picture and its truth to what SAM is trained on.
 
-Array classes hold the logic, dictionary classes hold the array classes.
+Volumes bring a label map, pictures bring masks; from the masks on there is one path. Array classes
+hold the logic, dictionary classes hold the array classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from monai.transforms import MapTransform, Randomizable, Transform
 
-from monai_cobot.transforms.boxes import BoxJitter, boxes_from_label
+from monai_cobot.errors import CobotError
+from monai_cobot.transforms.boxes import BoxJitter, boxes_from_masks, masks_from_label
 from monai_cobot.transforms.compose import UserCompose
 from monai_cobot.transforms.frame import SAMFrame
 
 
-class BoxesFromLabel(Transform):
-    """Tight boxes of all organs of a slice: label (1, H, W) to boxes (P, 4) and organs (P,)."""
+class MasksFromLabel(Transform):
+    """Masks of all organs of a slice: label (1, H, W) to masks (P, H, W) and organs (P,)."""
 
     def __call__(self, label: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """See :func:`~monai_cobot.transforms.boxes.boxes_from_label`; slice frame."""
-        return boxes_from_label(label[0])
+        """See :func:`~monai_cobot.transforms.boxes.masks_from_label`; slice frame."""
+        return masks_from_label(label[0])
 
 
-class BoxesFromLabeld(MapTransform):
-    """Dictionary form of :class:`BoxesFromLabel`; adds ``boxes`` and ``organs``, slice frame.
+class MasksFromLabeld(MapTransform):
+    """Dictionary form of :class:`MasksFromLabel`: ``label`` becomes ``masks`` and ``organs``.
 
     Args:
-        keys: the label's key.
+        keys: the label's key. A sample without it, as pictures are, has its masks already and
+            passes.
     """
 
     def __init__(self, keys: Hashable = "label") -> None:
-        super().__init__(keys)
-        self.transform = BoxesFromLabel()
+        super().__init__(keys, allow_missing_keys=True)
+        self.transform = MasksFromLabel()
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Add the label's boxes and organs to the sample."""
+        """Replace the label of the sample by its organs' masks."""
         sample = dict(data)
-        sample["boxes"], sample["organs"] = self.transform(sample[self.first_key(sample)])
+        for key in self.key_iterator(sample):
+            sample["masks"], sample["organs"] = self.transform(sample.pop(key))
+        return sample
+
+
+class RandTargetsd(Randomizable, MapTransform):
+    """Keep a random choice of at most so many targets, in their order.
+
+    Args:
+        keys: what has an entry a target, along its first axis; the first key is always there.
+        most: how many are kept.
+
+    Raises:
+        CobotError: less than one target.
+    """
+
+    def __init__(self, keys: Sequence[Hashable], most: int) -> None:
+        super().__init__(keys, allow_missing_keys=True)
+        if isinstance(most, bool) or not isinstance(most, int) or most < 1:
+            raise CobotError(f"max_instances {most!r} must be a whole number of at least 1")
+        self.most = most
+        self._chosen = torch.zeros(0, dtype=torch.int64)
+
+    def randomize(self, data: int) -> None:
+        """Choose among ``data`` targets."""
+        self._chosen = torch.as_tensor(np.sort(self.R.permutation(data)[: self.most]))
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Choose the sample's targets."""
+        sample = dict(data)
+        count = len(sample[self.first_key(sample)])
+        if count <= self.most:
+            return sample
+        self.randomize(count)
+        for key in self.key_iterator(sample):
+            sample[key] = sample[key][self._chosen]
+        return sample
+
+
+class BoxesFromMasksd(MapTransform):
+    """Add ``boxes`` (P, 4), tight around the masks (P, H, W); slice frame.
+
+    Args:
+        keys: the masks' key.
+    """
+
+    def __init__(self, keys: Hashable = "masks") -> None:
+        super().__init__(keys)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Add the boxes; see :func:`~monai_cobot.transforms.boxes.boxes_from_masks`."""
+        sample = dict(data)
+        sample["boxes"] = boxes_from_masks(sample[self.first_key(sample)])
         return sample
 
 
 class ToSAMInput(Transform):
-    """Bring a slice, its organs' masks and its boxes into the model frame.
+    """Bring a slice or picture, its targets' masks and its boxes into the model frame.
 
     Args:
         image_size: side S of SAM's input, in pixels.
@@ -58,15 +113,14 @@ class ToSAMInput(Transform):
         return SAMFrame(int(image.shape[-2]), int(image.shape[-1]), self.image_size)
 
     def __call__(
-        self, image: torch.Tensor, label: torch.Tensor, boxes: torch.Tensor, organs: torch.Tensor
+        self, image: torch.Tensor, masks: torch.Tensor, boxes: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Convert one slice.
+        """Convert one slice or picture.
 
         Args:
             image: (1 or 3, H, W), 0..255, slice frame.
-            label: (1, H, W) integer, slice frame.
+            masks: (P, H, W) uint8, 0 or 1, slice frame.
             boxes: (P, 4) XYXY, slice frame.
-            organs: (P,) label values, one a box.
 
         Returns:
             image (3, S, S) float32 normalised and padded, target (P, S, S) uint8, boxes (P, 4);
@@ -75,7 +129,7 @@ class ToSAMInput(Transform):
         frame = self.frame(image)
         return (
             frame.image_to_model(image),
-            frame.masks_to_model(label[0], organs),
+            frame.masks_to_model(masks),
             frame.boxes_to_model(boxes),
         )
 
@@ -83,9 +137,9 @@ class ToSAMInput(Transform):
 class ToSAMInputd(Transform):
     """Dictionary form of :class:`ToSAMInput`.
 
-    ``image``, ``label``, ``boxes`` and ``organs`` become ``image``, ``target``, ``boxes`` and
-    ``organs``. ``original_size`` (H, W) and ``input_size`` (h, w), the area without padding, are
-    added under the names that segment-anything uses.
+    ``image``, ``masks`` and ``boxes`` become ``image``, ``target`` and ``boxes``.
+    ``original_size`` (H, W) and ``input_size`` (h, w), the area without padding, are added under
+    the names that segment-anything uses.
 
     Args:
         image_size: side S of SAM's input, in pixels.
@@ -100,7 +154,7 @@ class ToSAMInputd(Transform):
         image = sample["image"]
         frame = self.transform.frame(image)
         sample["image"], sample["target"], sample["boxes"] = self.transform(
-            image, sample.pop("label"), sample["boxes"], sample["organs"]
+            image, sample.pop("masks"), sample["boxes"]
         )
         sample["original_size"] = (frame.height, frame.width)
         sample["input_size"] = frame.resized
@@ -136,24 +190,37 @@ class BoxJitterd(Randomizable, MapTransform):
 
 
 def slice_transforms(
-    image_size: int, box_jitter: Mapping[str, Any] | BoxJitter | None = None
+    image_size: int,
+    box_jitter: Mapping[str, Any] | BoxJitter | None = None,
+    max_instances: int | None = None,
 ) -> UserCompose:
-    """Everything between a slice with its label and a training sample.
+    """Everything between a slice with its label, or a picture with its masks, and a sample.
 
     Args:
         image_size: side S of SAM's input, in pixels.
         box_jitter: ``{mode: ..., size: ...}``, a BoxJitter, or None for exact boxes.
+        max_instances: a random choice of at most so many targets is kept; None keeps all.
 
     Returns:
-        A MONAI Compose on dictionaries: ``image`` (1, H, W) 0..255 and ``label`` (1, H, W), slice
+        A MONAI Compose on dictionaries, seeded by its ``set_random_state``: ``image`` (1 or 3, H,
+        W) 0..255 and either ``label`` (1, H, W) or ``masks`` (P, H, W) with ``organs`` (P,), slice
         frame, become ``image`` (3, S, S), ``target`` (P, S, S), ``boxes`` (P, 4) and ``organs``
-        (P,), model frame.
+        (P,), model frame. What else there is stays.
 
     Raises:
-        CobotError: box_jitter is not understood.
+        CobotError: box_jitter or max_instances is not understood.
     """
     if not isinstance(box_jitter, BoxJitter):
         box_jitter = BoxJitter.from_mapping(box_jitter, image_size)
+    chosen = []
+    if max_instances is not None:
+        chosen = [RandTargetsd(("masks", "organs", "instances"), max_instances)]
     return UserCompose(
-        [BoxesFromLabeld("label"), ToSAMInputd(image_size), BoxJitterd("boxes", box_jitter)]
+        [
+            MasksFromLabeld("label"),
+            *chosen,
+            BoxesFromMasksd("masks"),
+            ToSAMInputd(image_size),
+            BoxJitterd("boxes", box_jitter),
+        ]
     )

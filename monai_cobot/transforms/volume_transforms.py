@@ -144,6 +144,35 @@ class CheckVolumed(MapTransform):
         return sample
 
 
+class MapLabelValuesd(MapTransform):
+    """Renumber a label file's values as the item's ``label_values`` (value to label) say.
+
+    Values that it does not name become background; without ``label_values`` the label stays.
+
+    Args:
+        keys: the labels' keys; absent keys are left out.
+    """
+
+    def __init__(self, keys: Hashable) -> None:
+        super().__init__(keys, allow_missing_keys=True)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Renumber the sample's labels, uint8."""
+        sample = dict(data)
+        values = sample.get("label_values")
+        if values is None:
+            return sample
+        table = torch.zeros(256, dtype=torch.uint8)
+        for value, organ in values.items():
+            if 0 <= int(value) < len(table):  # CheckVolumed lets no other value pass
+                table[int(value)] = int(organ)
+        for key in self.key_iterator(sample):
+            label = sample[key]
+            numbers = table[label.as_tensor().long()]
+            sample[key] = MetaTensor(numbers, meta=label.meta)
+        return sample
+
+
 def volume_transforms(preprocessing: Preprocessing) -> UserCompose:
     """Read the files of a datalist item.
 
@@ -152,9 +181,9 @@ def volume_transforms(preprocessing: Preprocessing) -> UserCompose:
 
     Returns:
         A MONAI Compose on dictionaries. ``image``, a path, becomes a MetaTensor (1, X, Y, Z)
-        uint8, 0..255; ``label``, where there is one, (1, X, Y, Z) uint8; both voxel frame (RAS),
-        never resampled. ``.affine`` is that of the RAS volume, ``.meta["original_affine"]`` that
-        of the file (both to RAS millimetres).
+        uint8, 0..255; ``label``, where there is one, (1, X, Y, Z) uint8, renumbered where the item
+        has ``label_values``; both voxel frame (RAS), never resampled. ``.affine`` is that of the
+        RAS volume, ``.meta["original_affine"]`` that of the file (both to RAS millimetres).
     """
     keys = ("image", "label")
     return UserCompose(
@@ -168,6 +197,7 @@ def volume_transforms(preprocessing: Preprocessing) -> UserCompose:
             ),
             EnsureChannelFirstd(keys, allow_missing_keys=True),
             CheckVolumed(keys, label_keys=("label",)),
+            MapLabelValuesd("label"),
             Orientationd(keys, axcodes="RAS", labels=None, allow_missing_keys=True),
             ScaleToBytesd("image", preprocessing),
         ]

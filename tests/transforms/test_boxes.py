@@ -8,7 +8,13 @@ import pytest
 import torch
 
 from monai_cobot.errors import CobotError
-from monai_cobot.transforms import BoxJitter, boxes_from_label, jitter_boxes
+from monai_cobot.transforms import (
+    BoxJitter,
+    boxes_from_label,
+    boxes_from_masks,
+    jitter_boxes,
+    masks_from_label,
+)
 
 AREA = (200, 256)  # rows and columns
 BOXES = torch.tensor([[100, 90, 140, 110], [0, 0, 256, 200], [7.25, 3.5, 7.75, 150]])
@@ -37,10 +43,36 @@ def test_boxes_agree_with_a_search_an_organ(dtype: torch.dtype) -> None:
         assert box == [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64])
+def test_a_label_taken_apart_has_the_same_boxes(dtype: torch.dtype) -> None:
+    random = np.random.default_rng(1)
+    label = torch.as_tensor(random.integers(0, 9, (40, 30)) * (random.random((40, 30)) < 0.02))
+    masks, organs = masks_from_label(label.to(dtype))
+    assert (masks.dtype, organs.dtype) == (torch.uint8, torch.int64)
+    assert torch.equal((masks * organs[:, None, None]).sum(dim=0), label)  # they do not overlap
+    boxes, expected = boxes_from_label(label.to(dtype))
+    assert torch.equal(organs, expected)
+    assert torch.equal(boxes_from_masks(masks), boxes)
+    assert boxes_from_masks(masks).dtype == torch.float32
+
+
+def test_overlapping_masks_have_boxes_of_their_own() -> None:
+    masks = torch.zeros(2, 5, 9, dtype=torch.uint8)
+    masks[:, 2, 3:6] = 1
+    masks[1, 4, 8] = 255
+    assert boxes_from_masks(masks).tolist() == [[3, 2, 6, 3], [3, 2, 9, 5]]
+    masks[0] = 0
+    with pytest.raises(CobotError, match="a mask is empty and has no box: leave it out"):
+        boxes_from_masks(masks)
+
+
 def test_a_slice_without_organs_has_no_boxes() -> None:
-    boxes, organs = boxes_from_label(torch.zeros(4, 4, dtype=torch.uint8))
+    label = torch.zeros(4, 4, dtype=torch.uint8)
+    boxes, organs = boxes_from_label(label)
     assert boxes.shape == (0, 4)
     assert organs.shape == (0,)
+    assert masks_from_label(label)[0].shape == (0, 4, 4)
+    assert boxes_from_masks(masks_from_label(label)[0]).shape == (0, 4)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from segment_anything.utils.transforms import ResizeLongestSide
 from torch.nn import functional as F
 
 from monai_cobot.errors import CobotError
-from monai_cobot.transforms import SAMFrame
+from monai_cobot.transforms import SAMFrame, masks_from_label
 from monai_cobot.transforms.frame import PIXEL_MEAN, PIXEL_STD
 
 SIZES = [
@@ -101,10 +101,27 @@ def test_masks_are_one_organ_each_and_lose_none() -> None:
     label = torch.zeros(8, 8, dtype=torch.uint8)
     label[4:, 4:] = 9
     label[0, 2] = 3  # halving the size samples pixel centres 1, 3, 5, 7: pixel (0, 2) is missed
-    masks = SAMFrame(8, 8, 4).masks_to_model(label, torch.tensor([3, 9]))
+    masks = SAMFrame(8, 8, 4).masks_to_model(masks_from_label(label)[0])
     assert masks.dtype == torch.uint8
     assert torch.nonzero(masks[0]).tolist() == [[0, 1]]
     assert torch.nonzero(masks[1]).tolist() == [[2, 2], [2, 3], [3, 2], [3, 3]]
+
+
+@frames
+def test_masks_are_what_the_label_gives_one_by_one(height: int, width: int, size: int) -> None:
+    """A label has no overlaps, so its masks can be put together again and compared with it."""
+    generator = torch.Generator().manual_seed(4)
+    label = torch.randint(0, 3, (height, width), dtype=torch.uint8, generator=generator)
+    frame = SAMFrame(height, width, size)
+    masks, organs = masks_from_label(label)
+    together = (frame.masks_to_model(masks) * organs.to(torch.uint8)[:, None, None]).sum(dim=0)
+    assert torch.equal(together.to(torch.uint8), frame.label_to_model(label))
+
+
+def test_an_empty_mask_stays_empty() -> None:
+    masks = torch.zeros(1, 8, 8, dtype=torch.uint8)
+    assert int(SAMFrame(8, 8, 4).masks_to_model(masks).sum()) == 0
+    assert SAMFrame(8, 8, 4).masks_to_model(masks[:0]).shape == (0, 4, 4)
 
 
 @frames

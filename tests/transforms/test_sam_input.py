@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from monai_cobot.errors import CobotError
-from monai_cobot.transforms import BoxJitter, BoxJitterd, SAMFrame, slice_transforms
+from monai_cobot.transforms import (
+    BoxJitter,
+    BoxJitterd,
+    SAMFrame,
+    masks_from_label,
+    slice_transforms,
+)
 
 HEIGHT, WIDTH, SIZE = 40, 80, 32
 
@@ -72,3 +78,69 @@ def test_the_dictionary_form_draws_through_the_array_form() -> None:
 def test_a_bad_jitter_is_refused_when_the_transform_is_made() -> None:
     with pytest.raises(CobotError, match="unknown box jitter mode"):
         slice_transforms(SIZE, {"mode": "random"})
+
+
+def with_masks() -> dict[str, object]:
+    """The same slice as a picture would come: masks, their classes, their ids."""
+    item = two_organs()
+    masks, organs = masks_from_label(item.pop("label")[0])
+    return {**item, "masks": masks, "organs": organs, "instances": torch.tensor([31, 12])}
+
+
+def test_masks_take_the_path_of_labels() -> None:
+    jitter = {"mode": "symmetric", "size": 50}
+    first, second = (
+        slice_transforms(SIZE, jitter).set_random_state(seed=3)(item)
+        for item in (two_organs(), with_masks())
+    )
+    assert second.pop("instances").tolist() == [31, 12]
+    assert first.keys() == second.keys()
+    for key in ("image", "target", "boxes", "organs"):
+        assert torch.equal(first[key], second[key])
+
+
+def test_overlapping_targets_of_one_class_stay_apart() -> None:
+    item = with_masks()
+    item["masks"] = torch.stack([item["masks"][0], item["masks"].amax(dim=0)])
+    item["organs"] = torch.tensor([2, 2])
+    sample = slice_transforms(SIZE)(item)
+    assert sample["organs"].tolist() == [2, 2]
+    assert (sample["target"][1] >= sample["target"][0]).all()
+    expected = torch.tensor([8.0, 4, 80, 40]) * (SIZE / WIDTH)
+    torch.testing.assert_close(sample["boxes"][1], expected)
+
+
+def many(count: int) -> dict[str, object]:
+    masks = torch.zeros(count, 8, count, dtype=torch.uint8)
+    masks[range(count), 3, range(count)] = 1
+    ids = torch.arange(count)
+    return {"image": masks[:1], "masks": masks, "organs": ids + 1, "instances": 10 * ids}
+
+
+def test_at_most_so_many_targets_are_drawn_and_all_their_entries_with_them() -> None:
+    transform = slice_transforms(20, max_instances=3)
+    seen = set()
+    for seed in range(40):
+        sample = transform.set_random_state(seed=seed)(many(20))
+        organs = sample["organs"].tolist()
+        assert len(organs) == 3
+        assert organs == sorted(organs)
+        assert sample["instances"].tolist() == [10 * (organ - 1) for organ in organs]
+        assert sample["boxes"][:, 0].tolist() == [organ - 1 for organ in organs]
+        assert len(sample["target"]) == 3
+        again = transform.set_random_state(seed=seed)(many(20))
+        assert again["organs"].tolist() == organs
+        seen |= set(organs)
+    assert seen == set(range(1, 21))  # 120 draws of 20: each is missed with chance 0.85 ** 40
+
+
+def test_few_targets_are_all_kept() -> None:
+    for count in (1, 3):
+        sample = slice_transforms(20, max_instances=3)(many(count))
+        assert sample["organs"].tolist() == list(range(1, count + 1))
+
+
+@pytest.mark.parametrize("most", [0, -1, 2.5, True])
+def test_a_bad_number_of_targets_is_refused(most: object) -> None:
+    with pytest.raises(CobotError, match=f"max_instances {most!r} must be a whole number"):
+        slice_transforms(SIZE, max_instances=most)
