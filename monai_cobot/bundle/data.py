@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import sys
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from monai_cobot.bundle.run_folder import SPLIT
 from monai_cobot.data import datasets
 from monai_cobot.data.checks import check_cases
 from monai_cobot.data.datalist import cases_from_datalist
+from monai_cobot.data.fingerprint import hash_cases
 from monai_cobot.data.spec import Case, DatasetSpec
 from monai_cobot.data.split_file import Split
 from monai_cobot.data.splits import resolve_split
@@ -109,15 +109,8 @@ def check_data(cases: Sequence[Case], spec: DatasetSpec) -> None:
 
 
 def hash_files(cases: Sequence[Case]) -> str:
-    """SHA-256 over name, patient, image and label bytes of all cases, in the order of names."""
-    digest = hashlib.sha256()
-    for case in sorted(cases, key=lambda case: str(case["case"])):
-        digest.update(f"{case['case']}|{case['patient']}|".encode())
-        for key in ("image", "label"):
-            if key in case:
-                with Path(case[key]).open("rb") as file:
-                    digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
+    """SHA-256 over what the cases are; see :func:`monai_cobot.data.fingerprint.hash_cases`."""
+    return hash_cases(cases)
 
 
 def describe_data(spec: DatasetSpec, preprocessing: Preprocessing, split: Split) -> dict[str, Any]:

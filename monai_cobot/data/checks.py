@@ -13,7 +13,9 @@ from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from monai_cobot.data.spec import Case, DatasetSpec
+from monai_cobot.data.image_checks import check_image_case
+from monai_cobot.data.label_values import organs_present
+from monai_cobot.data.spec import Case, DatasetSpec, target_instances
 from monai_cobot.errors import CobotError
 
 CORNER_TOLERANCE = 0.05
@@ -27,31 +29,40 @@ LISTED = 10
 def check_cases(cases: Iterable[Case], spec: DatasetSpec, progress: bool = False) -> None:
     """Open every image and label and refuse what cannot be trained on.
 
-    Checked: readable to the end, 3D, a usable affine, a finite image; label (where there is one) of
-    the same shape and affine, whole numbers within the organ table, and not empty.
+    Checked of volumes: readable to the end, 3D, a usable affine, a finite image; label (where there
+    is one) of the same shape and affine, whole numbers within the organ table, and not empty. Of
+    images: see check_image_case, and that there is a target at all.
 
     Args:
-        cases: items with ``case``, ``image`` and, optionally, ``label``.
-        spec: the dataset, for its organ table.
+        cases: items with ``case``, ``image`` and, optionally, ``label`` or ``instances``.
+        spec: the dataset, for its dimensions and its organ table.
         progress: show a progress bar.
 
     Raises:
         CobotError: lists the first broken cases, each with its file and remedy.
     """
+    cases = list(cases)
+    check = check_case if spec.dimensions == 3 else check_image_case
     problems: list[str] = []
-    for case in tqdm(list(cases), desc="checking cases", disable=not progress):
+    for case in tqdm(cases, desc="checking cases", disable=not progress):
         try:
-            check_case(case, spec)
+            check(case, spec)
         except CobotError as error:
             problems.append(f"{case['case']}: {error}")
     if problems:
         more = len(problems) - LISTED
         lines = problems[:LISTED] + ([f"and {more} more"] if more > 0 else [])
         raise CobotError(f"{len(problems)} unusable case(s):\n  " + "\n  ".join(lines))
+    labelled = [case for case in cases if "instances" in case]
+    if labelled and not any(target_instances(case) for case in labelled):
+        raise CobotError(
+            f"none of {len(labelled)} images has an instance with a mask: add the masks, boxes "
+            "alone are no truth"
+        )
 
 
 def check_case(case: Case, spec: DatasetSpec) -> None:
-    """Check one case; see check_cases. CobotError tells its first problem."""
+    """Check one volume; see check_cases. CobotError tells its first problem."""
     image, image_affine = read_nifti(case["image"])
     _check_grid(case["image"], image, image_affine)
     if not np.isfinite(image).all():
@@ -72,7 +83,7 @@ def check_case(case: Case, spec: DatasetSpec) -> None:
             f"label onto the image's grid (label {label_affine.round(3).tolist()}, "
             f"image {image_affine.round(3).tolist()})"
         )
-    _check_labels(case["label"], label, {organ.label: organ.name for organ in spec.organs})
+    _check_labels(case, label, {organ.label: organ.name for organ in spec.organs})
 
 
 def read_nifti(path: str | Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
@@ -112,10 +123,9 @@ def _same_grid(
     return bool(np.abs(difference).max() <= CORNER_TOLERANCE * spacing)
 
 
-def _check_labels(path: str, label: NDArray[Any], organs: Mapping[int, str]) -> None:
-    if not (np.isfinite(label).all() and (label == np.rint(label)).all()):
-        raise CobotError(f"{path} has values that are no whole numbers: export it as integers")
-    present = {int(value) for value in np.unique(label)} - {0}
+def _check_labels(case: Case, label: NDArray[Any], organs: Mapping[int, str]) -> None:
+    path = case["label"]
+    present = organs_present(case, label, path)
     outside = sorted(present - organs.keys())
     if outside:
         raise CobotError(

@@ -16,6 +16,14 @@ CHANNEL = "_0000"
 """nnU-Net's and FLARE's suffix of the first (here: the only) channel of an image."""
 
 
+def dataset_folder(directory: str | Path) -> Path:
+    """The absolute path of a folder that exists; CobotError where it does not."""
+    root = Path(directory).expanduser().resolve()
+    if not root.is_dir():
+        raise CobotError(f"{root} is no folder: give dataset_dir, the folder of the dataset")
+    return root
+
+
 def read_json(path: str | Path) -> dict[str, Any]:
     """Read a JSON file whose top level is an object.
 

@@ -48,6 +48,10 @@ def _names_by_label(table: object) -> dict[int, str]:
 
 def _known_organ(name: str, organs: Mapping[int, str], aliases: Mapping[str, str]) -> str | None:
     """Our name for it; the order of the words does not matter (right kidney, kidney_right)."""
-    plain = name.lower().replace("-", "_").replace(" ", "_")
+    plain = _plain(name)
     words = sorted(aliases.get(plain, plain).split("_"))
-    return next((organ for organ in organs.values() if sorted(organ.split("_")) == words), None)
+    return next((o for o in organs.values() if sorted(_plain(o).split("_")) == words), None)
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_").replace(" ", "_")

@@ -11,6 +11,7 @@ from monai_cobot.data.datalist import (
     NIFTI_ENDINGS,
     case_name,
     cases_from_datalist,
+    dataset_folder,
     read_json,
     sorted_cases,
 )
@@ -49,7 +50,7 @@ class NiftiFolders:
             CobotError: no such folder, none of the layouts, no case, an image without label or a
                 label without image, a ``dataset.json`` that contradicts the organ table.
         """
-        root = _folder(directory)
+        root = dataset_folder(directory)
         if self._description(root).get("training"):
             return cases_from_datalist(root / "dataset.json", patient_of=self.patient_of)
         for images, labels in self.layouts:
@@ -65,7 +66,7 @@ class NiftiFolders:
         Raises:
             CobotError: no such folder, or no NIfTI file in it.
         """
-        root = _folder(directory)
+        root = dataset_folder(directory)
         inside = [root / images for images, _ in self.layouts if (root / images).is_dir()]
         folder = root if _volumes(root) or not inside else inside[0]
         images = _volumes(folder)
@@ -126,13 +127,6 @@ class NiftiFolders:
             f"{images}/<case>[_0000].nii.gz with {labels}/<case>.nii.gz"
             for images, labels in self.layouts
         )
-
-
-def _folder(directory: str | Path) -> Path:
-    root = Path(directory).expanduser().resolve()
-    if not root.is_dir():
-        raise CobotError(f"{root} is no folder: give dataset_dir, the folder of the dataset")
-    return root
 
 
 def _volumes(folder: Path) -> dict[str, Path]:

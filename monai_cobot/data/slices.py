@@ -1,21 +1,20 @@
-"""A map-style dataset of slices over a datalist of volumes."""
+"""Map-style datasets: slices over a datalist of volumes, and pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from monai.transforms import Randomizable
-from torch.utils.data import Dataset
 from tqdm import tqdm
 
+from monai_cobot.data.draws import DrawnDataset, Sample, collate_slices
+from monai_cobot.data.spec import target_instances
 from monai_cobot.errors import CobotError
 from monai_cobot.transforms.slicing import volume_to_slices
 
-Sample = dict[str, Any]
+__all__ = ["ImageDataset", "Sample", "SliceDataset", "collate_slices"]
 
 
 @dataclass(frozen=True)
@@ -26,13 +25,11 @@ class _Slice:
     label: torch.Tensor
 
 
-class SliceDataset(Dataset[Sample]):
+class SliceDataset(DrawnDataset):
     """Slices that hold a target, each with all its organs, of all volumes of a datalist.
 
     Volumes are read once, when the dataset is made; of them the slices that hold a target are kept
-    as plain uint8 tensors. A sample's randomness comes from ``seed`` and the number of the draw
-    alone: draw d is slice ``d % len(dataset)``, so epoch e sees slice i as draw
-    ``e * len(dataset) + i``, and any worker, or a run that is resumed, gives the same sample.
+    as plain uint8 tensors. Draws are those of :class:`~monai_cobot.data.draws.DrawnDataset`.
 
     Args:
         data: datalist items with ``case``, ``image`` and ``label``; where an item has ``slices``
@@ -56,9 +53,8 @@ class SliceDataset(Dataset[Sample]):
         seed: int = 0,
         progress: bool = False,
     ) -> None:
+        super().__init__(transform, seed)
         self.data = data
-        self.transform = transform
-        self.seed = seed
         self._slices: list[_Slice] = []
         for item in tqdm(data, desc="reading volumes", unit="volume", disable=not progress):
             self._slices += _slices_with_target(item, volume_transform(item))
@@ -69,35 +65,60 @@ class SliceDataset(Dataset[Sample]):
         """Count the slices, which are the draws of an epoch."""
         return len(self._slices)
 
-    def __iter__(self) -> Iterator[Sample]:
-        """Go once through the slices, as the first epoch would in order."""
-        return (self[draw] for draw in range(len(self)))
-
-    def __getitem__(self, draw: int) -> Sample:
-        """Give the sample of a draw, 0 or more and without an upper end.
-
-        Raises:
-            IndexError: the draw is negative.
-        """
-        if draw < 0:
-            raise IndexError(f"draw {draw} is negative: draws count from 0")
-        if isinstance(self.transform, Randomizable):
-            self.transform.set_random_state(seed=_draw_seed(self.seed, draw))
-        entry = self._slices[draw % len(self)]
-        return self.transform(
-            {"image": entry.image, "label": entry.label, "case": entry.case, "slice": entry.z}
-        )
+    def entry(self, index: int) -> Sample:
+        """Give ``image`` and ``label`` (1, H, W) of a slice, its ``case`` and ``slice``."""
+        entry = self._slices[index]
+        return {"image": entry.image, "label": entry.label, "case": entry.case, "slice": entry.z}
 
 
-def collate_slices(samples: Sequence[Sample]) -> dict[str, Any]:
-    """Batch samples: images stacked to (B, 3, S, S), everything else in lists of length B.
+class ImageDataset(DrawnDataset):
+    """Pictures that hold a target, each with all its targets, of a datalist of images.
 
-    The number of organs P differs from slice to slice, so targets (P, S, S), boxes (P, 4) and
-    organs (P,) stay apart.
+    Pictures are read when they are drawn. Which of them hold a target the datalist says: the others
+    are left out. Draws are those of :class:`~monai_cobot.data.draws.DrawnDataset`.
+
+    Args:
+        data: datalist items with ``case``, ``image`` and ``instances``.
+        image_transform: item to ``image`` (1 or 3, H, W) and ``masks`` (P, H, W), uint8, slice
+            frame, ``organs`` (P,), ``case``, ``slice``; see `transforms.image_transforms`.
+        transform: what ``image_transform`` gives to a sample.
+        seed: of the draws.
+        cache: keep what was read in memory (of every worker).
+
+    Raises:
+        CobotError: no item that holds a target.
     """
-    batch: dict[str, Any] = {key: [sample[key] for sample in samples] for key in samples[0]}
-    batch["image"] = torch.stack(batch["image"])
-    return batch
+
+    def __init__(
+        self,
+        data: Sequence[Mapping[str, Any]],
+        image_transform: Callable[[Mapping[str, Any]], Sample],
+        transform: Callable[[Sample], Sample],
+        seed: int = 0,
+        cache: bool = False,
+    ) -> None:
+        super().__init__(transform, seed)
+        self.data = [item for item in data if target_instances(dict(item))]
+        self.image_transform = image_transform
+        self.cache = cache
+        self._read: dict[int, Sample] = {}
+        if not self.data:
+            raise CobotError(
+                f"none of {len(data)} pictures holds a target: give pictures with annotated masks"
+            )
+
+    def __len__(self) -> int:
+        """Count the pictures with a target, which are the draws of an epoch."""
+        return len(self.data)
+
+    def entry(self, index: int) -> Sample:
+        """Give a picture with its masks; CobotError where its files cannot be read."""
+        if index in self._read:
+            return self._read[index]
+        entry = self.image_transform(self.data[index])
+        if self.cache:
+            self._read[index] = entry
+        return entry
 
 
 def _slices_with_target(item: Mapping[str, Any], volume: Mapping[str, Any]) -> list[_Slice]:
@@ -116,7 +137,3 @@ def _slices_with_target(item: Mapping[str, Any], volume: Mapping[str, Any]) -> l
             + ": mend the file or take the case out"
         )
     return [_Slice(str(item["case"]), z, images[z].clone(), labels[z].clone()) for z in found]
-
-
-def _draw_seed(seed: int, draw: int) -> int:
-    return int(np.random.SeedSequence((seed, draw)).generate_state(1)[0])

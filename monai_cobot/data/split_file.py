@@ -29,6 +29,7 @@ class Split:
         patients: patient of every case.
         by: "patient", or "slice" (which leaks).
         seed: what it was drawn with; None where it was not drawn here.
+        shared: patients that may be on several sides, because published lists put them there.
     """
 
     training: Names
@@ -37,9 +38,10 @@ class Split:
     patients: Mapping[str, str]
     by: str = "patient"
     seed: int | None = None
+    shared: Names = ()
 
     def __post_init__(self) -> None:
-        """Refuse an entry, or by patient a patient, on two sides (CobotError)."""
+        """Refuse an entry, or by patient a patient who is not shared, on two sides (CobotError)."""
         if self.by not in UNITS:
             raise CobotError(f"split by {self.by!r}: choose one of {', '.join(UNITS)}")
         placed: dict[tuple[str, str], str] = {}
@@ -57,7 +59,8 @@ class Split:
         """What an entry occupies on its side: itself and, by patient, its patient."""
         if self.by == "slice":
             return [("slice", entry)]
-        return [("case", entry), ("patient", self.patients.get(entry, entry))]
+        patient = self.patients.get(entry, entry)
+        return [("case", entry)] + ([] if patient in self.shared else [("patient", patient)])
 
     def entries(self, side: str) -> Names:
         """Entries of "training", "validation" or "test"."""
@@ -122,18 +125,24 @@ class Split:
             tuple(entry for entry in self.entries(side) if self.case_of(entry) in patients)
             for side in SIDES
         )
-        return Split(training, validation, test, patients, self.by, self.seed)
+        return Split(training, validation, test, patients, self.by, self.seed, self.shared)
 
     def save(self, path: str | Path) -> None:
         """Write as JSON, in one step: the file is whole or not there."""
         content = {side: list(self.entries(side)) for side in SIDES}
-        extra = {"patients": dict(self.patients), "by": self.by, "seed": self.seed}
+        extra: dict[str, Any] = {
+            "patients": dict(self.patients),
+            "by": self.by,
+            "seed": self.seed,
+        }
+        if self.shared:
+            extra["shared"] = list(self.shared)
         with whole_file(path) as file:
             file.write_text(json.dumps({**content, **extra, "hash": self.hash}, indent=1) + "\n")
 
     @classmethod
     def load(cls, path: str | Path) -> Split:
-        """Read a split; ``patients``, ``by``, ``seed`` and ``hash`` are optional.
+        """Read a split; ``patients``, ``by``, ``seed``, ``shared`` and ``hash`` are optional.
 
         Raises:
             CobotError: no JSON, a list missing, a hash that does not fit, a case or patient on two
@@ -143,7 +152,8 @@ class Split:
         training, validation, test = (_names(content, side, path) for side in SIDES)
         patients, by = _patients(content, path), str(content.get("by", "patient"))
         try:
-            split = cls(training, validation, test, patients, by, content.get("seed"))
+            shared = _names(content, "shared", path) if "shared" in content else ()
+            split = cls(training, validation, test, patients, by, content.get("seed"), shared)
         except CobotError as error:
             raise CobotError(f"{path}: {error}") from None
         if content.get("hash") not in (None, split.hash):

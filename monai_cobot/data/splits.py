@@ -1,18 +1,20 @@
-"""Which split applies: the user's file, the bundle's frozen one, or a new draw."""
+"""Which split applies: the user's file, the bundle's frozen one, published lists, or a draw."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
 from monai_cobot.data.checks import read_nifti
+from monai_cobot.data.label_values import target_voxels
+from monai_cobot.data.published import published_split
 from monai_cobot.data.spec import Case
-from monai_cobot.data.split_file import UNITS, Names, Split
+from monai_cobot.data.split_draws import draw
+from monai_cobot.data.split_file import UNITS, Split
 from monai_cobot.errors import CobotError
 
 __all__ = ["Split", "make_split", "resolve_split", "target_slices"]
@@ -26,22 +28,31 @@ LEAK = (
 
 
 def make_split(
-    cases: Sequence[Case], seed: int, fraction: float = 0.2, by: str = "patient"
+    cases: Sequence[Case],
+    seed: int,
+    fraction: float = 0.2,
+    by: str = "patient",
+    move_shared: bool = False,
 ) -> Split:
-    """Draw a split: ``fraction`` for the test, ``fraction`` of the rest for validation.
+    """Take the dataset's own lists, else draw ``fraction`` for the test.
 
-    Each takes at least one patient; with fewer than three patients there is no validation part,
-    and the log says so. The draw sorts the patients by a hash of seed and name, so that it is the
-    same on every machine and with every library.
+    Where every case has a published ``part``, the lists stay as they are; see
+    :func:`~monai_cobot.data.published.published_split`. Otherwise ``fraction`` is drawn for the
+    test, and ``fraction`` of the rest for validation. Each takes at least one patient; with fewer
+    than three patients there is no validation part, and the log says so. The draw sorts the
+    patients by a hash of seed and name, so that it is the same on every machine and with every
+    library.
 
     Args:
         cases: items with ``case`` and ``patient`` (by slice also ``label``, which is read).
         seed: another seed is another draw.
         fraction: share of the patients (or slices), between 0 and 1.
         by: "patient", or "slice": slices of one patient on two sides, which leaks and is warned of.
+        move_shared: of published lists: whether a patient on several of them is moved to one.
 
     Raises:
-        CobotError: fewer than two patients (or slices), another ``by``, a fraction out of range.
+        CobotError: fewer than two patients (or slices), another ``by``, a fraction out of range,
+            pictures by slice.
     """
     if by not in UNITS:
         raise CobotError(f"split_by {by!r}: choose one of {', '.join(UNITS)}")
@@ -49,16 +60,32 @@ def make_split(
         raise CobotError(f"test fraction {fraction} must lie between 0 and 1, as 0.2 does")
     patients = {str(case["case"]): str(case["patient"]) for case in cases}
     if by == "slice":
-        _log.warning(LEAK)
-        units = [f"{case['case']}:{z}" for case in cases for z in target_slices(case["label"])]
-        training, validation, test = _draw(units, seed, fraction, by)
-        return Split(training, validation, test, patients, by, seed)
-    drawn = _draw(sorted(set(patients.values())), seed, fraction, by)
+        return _by_slice(cases, seed, fraction, patients)
+    published = published_split(cases, seed, fraction, move_shared)
+    if published is not None:
+        return published
+    drawn = draw(sorted(set(patients.values())), seed, fraction, by)
     training, validation, test = (
         tuple(sorted(case for case, patient in patients.items() if patient in side))
         for side in drawn
     )
     return Split(training, validation, test, patients, by, seed)
+
+
+def _by_slice(
+    cases: Sequence[Case], seed: int, fraction: float, patients: Mapping[str, str]
+) -> Split:
+    """Slices drawn one by one, whoever they are of."""
+    without = [str(case["case"]) for case in cases if "label" not in case]
+    if without:
+        raise CobotError(
+            f"split_by slice, but {', '.join(without[:5])} have no label volume: "
+            "set split_by: patient, pictures have no slices"
+        )
+    _log.warning(LEAK)
+    units = [f"{case['case']}:{z}" for case in cases for z in target_slices(case)]
+    training, validation, test = draw(units, seed, fraction, "slice")
+    return Split(training, validation, test, patients, "slice", seed)
 
 
 def resolve_split(
@@ -67,13 +94,14 @@ def resolve_split(
     frozen_file: str | Path | None = None,
     seed: int = 0,
     by: str = "patient",
+    move_shared: bool = False,
 ) -> Split:
     """Find the split that applies to ``cases``; nothing is written.
 
     1. ``split_file`` where it exists: it must name exactly these cases.
     2. ``frozen_file`` where it names every case found and leaves both training and test something:
        then by name, cut down to the cases found.
-    3. Otherwise a new draw.
+    3. Otherwise the dataset's published lists, or a new draw; see :func:`make_split`.
 
     Raises:
         CobotError: ``split_file`` does not fit the cases or was made by another ``by``; see also
@@ -101,18 +129,20 @@ def resolve_split(
                 _log.info("split of %s", frozen_file)
                 return _told(split)
         _log.info("%s does not fit these cases: a new split is drawn", frozen_file)
-    return make_split(cases, seed, by=by)
+    return make_split(cases, seed, by=by, move_shared=move_shared)
 
 
-def target_slices(path: str | Path) -> list[int]:
-    """Axial slices of a label file that hold a target: z in the voxel frame (RAS), ascending.
+def target_slices(case: Case) -> list[int]:
+    """Axial slices of a case's label that hold a target: z in the voxel frame (RAS), ascending.
 
     Raises:
         CobotError: the file is missing or unreadable.
     """
-    label, affine = read_nifti(path)
-    label = nib.orientations.apply_orientation(label, nib.io_orientation(affine))
-    return [int(z) for z in np.flatnonzero((label > 0).any(axis=(0, 1)))]
+    label, affine = read_nifti(case["label"])
+    held = nib.orientations.apply_orientation(
+        target_voxels(case, label), nib.io_orientation(affine)
+    )
+    return [int(z) for z in np.flatnonzero(held.any(axis=(0, 1)))]
 
 
 def _told(split: Split) -> Split:
@@ -120,32 +150,3 @@ def _told(split: Split) -> Split:
     if not split.validation:
         _log.warning("the split has no validation part: the last checkpoint is kept")
     return split
-
-
-def _draw(units: Sequence[str], seed: int, fraction: float, by: str) -> tuple[Names, Names, Names]:
-    """Training, validation and test part of ``units``, each sorted."""
-    if len(units) < 2:
-        raise CobotError(
-            f"a split needs at least two {by}s, found {len(units)} ({', '.join(units) or 'none'}): "
-            "add cases, or name a split_file of your own"
-        )
-    order = sorted(units, key=lambda unit: hashlib.sha256(f"{seed}:{unit}".encode()).digest())
-    tests = _share(len(order), fraction)
-    if len(order) < 3:
-        _log.warning(
-            "fewer than three %ss: there is no validation part, the last checkpoint is kept", by
-        )
-        chosen = 0
-    else:
-        chosen = _share(len(order) - tests, fraction)
-    test, validation, training = (
-        order[:tests],
-        order[tests : tests + chosen],
-        order[tests + chosen :],
-    )
-    return tuple(sorted(training)), tuple(sorted(validation)), tuple(sorted(test))
-
-
-def _share(count: int, fraction: float) -> int:
-    """``fraction`` of ``count``, at least one, and one is left over."""
-    return min(count - 1, max(1, round(count * fraction)))

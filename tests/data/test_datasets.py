@@ -1,7 +1,10 @@
+from typing import Any
+
 import pytest
 
 from monai_cobot.data import datasets
 from monai_cobot.data.datasets import DatasetSpec, Organ
+from monai_cobot.data.spec import target_instances
 from monai_cobot.errors import CobotError
 
 # Order and spelling of the paper's dataset as FLARE22 numbers it.
@@ -36,7 +39,50 @@ def test_every_dataset_is_complete() -> None:
         spec = datasets.get(code)
         assert spec.code == code
         assert spec.window[0] < spec.window[1]
-        assert all(organ.surface_tolerance_mm > 0 for organ in spec.organs)
+        assert all((o.surface_tolerance_mm > 0) == (spec.dimensions == 3) for o in spec.organs)
+
+
+def test_dimensions_follow_the_modality() -> None:
+    dimensions = {code: datasets.get(code).dimensions for code in datasets.names()}
+    volumes = {"ADOME", "SPLEN", "MOMO", "SEGRAP"}
+    assert {code for code, number in dimensions.items() if number == 3} <= volumes
+    images = {"BRAST", "COCO", "TRCAN", "TRCAN-MATERIAL", "NWPU", "SSDD", "SONAR"}
+    assert {code for code, number in dimensions.items() if number == 2} == images
+    counts = {code: len(datasets.get(code).organs) for code in images}
+    assert counts == {
+        "BRAST": 1,
+        "COCO": 80,
+        "TRCAN": 22,
+        "TRCAN-MATERIAL": 16,
+        "NWPU": 10,
+        "SSDD": 1,
+        "SONAR": 11,
+    }
+
+
+def test_an_unknown_modality() -> None:
+    spec = datasets.get("SPLEN")
+    with pytest.raises(
+        CobotError, match="X: unknown modality 'PET': choose one of CT, MR, US, RGB"
+    ):
+        DatasetSpec("X", "x", "PET", (0.0, 1.0), spec.organs, spec.reader)
+
+
+def test_volumes_need_a_tolerance() -> None:
+    reader = datasets.get("SPLEN").reader
+    with pytest.raises(CobotError, match="X: a needs a surface_tolerance_mm above 0, got nan"):
+        DatasetSpec("X", "x", "CT", (0.0, 1.0), (Organ(1, "a"),), reader)
+
+
+def test_targets_are_no_crowds_and_have_masks() -> None:
+    masks: list[dict[str, Any]] = [
+        {"segmentation": [[]]},
+        {"mask_files": ["a"]},
+        {"index_mask": "a"},
+    ]
+    instances = [*masks, {"box": [0, 0, 1, 1]}, {"segmentation": [[]], "crowd": True}]
+    assert target_instances({"case": "a", "instances": instances}) == masks
+    assert target_instances({"case": "a", "label": "a.nii"}) == []
 
 
 def test_unknown_dataset_lists_the_known() -> None:

@@ -83,11 +83,22 @@ def test_target_slices_are_counted_from_the_feet(tmp_path: Path) -> None:
     label = np.zeros((4, 4, 6), np.uint8)
     label[1, 1, 0] = label[2, 2, 2] = 1
     upside_down = AFFINE @ np.diag([1.0, 1, -1, 1])
-    assert target_slices(write(tmp_path / "a.nii.gz", label)) == [0, 2]
-    assert target_slices(write(tmp_path / "b.nii.gz", label, upside_down)) == [3, 5]
+
+    def slices(name: str, array: np.ndarray, affine: np.ndarray = AFFINE) -> list[int]:
+        path = write(tmp_path / name, array, affine)
+        return target_slices({"case": name, "label": str(path)})
+
+    assert slices("a.nii.gz", label) == [0, 2]
+    assert slices("b.nii.gz", label, upside_down) == [3, 5]
     sagittal = AFFINE[:, [2, 0, 1, 3]]
-    path = write(tmp_path / "c.nii.gz", np.moveaxis(label, 2, 0), sagittal)
-    assert target_slices(path) == [0, 2]
+    assert slices("c.nii.gz", np.moveaxis(label, 2, 0), sagittal) == [0, 2]
+
+
+def test_target_slices_of_a_file_with_other_values(tmp_path: Path) -> None:
+    label = np.zeros((4, 4, 6), np.uint8)
+    label[1, 1, 0], label[2, 2, 2], label[3, 3, 4] = 1, 2, 3
+    case = {"case": "a", "label": str(write(tmp_path / "a.nii.gz", label))}
+    assert target_slices({**case, "label_values": {2: 1, "3": 1, 1: 0}}) == [2, 4]
 
 
 def test_by_slice_warns_and_gives_every_target_slice_once(

@@ -1,0 +1,50 @@
+"""Who is drawn for which side: by a hash of seed and name, the same everywhere."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable, Sequence
+
+from monai_cobot.data.split_file import Names
+from monai_cobot.errors import CobotError
+
+_log = logging.getLogger(__name__)
+
+
+def draw(units: Sequence[str], seed: int, fraction: float, by: str) -> tuple[Names, Names, Names]:
+    """Draw training, validation and test part of ``units``, each sorted.
+
+    Raises:
+        CobotError: fewer than two units.
+    """
+    if len(units) < 2:
+        raise CobotError(
+            f"a split needs at least two {by}s, found {len(units)} ({', '.join(units) or 'none'}): "
+            "add cases, or name a split_file of your own"
+        )
+    order = in_order(units, seed)
+    tests = share(len(order), fraction)
+    if len(order) < 3:
+        _log.warning(
+            "fewer than three %ss: there is no validation part, the last checkpoint is kept", by
+        )
+        chosen = 0
+    else:
+        chosen = share(len(order) - tests, fraction)
+    test, validation, training = (
+        order[:tests],
+        order[tests : tests + chosen],
+        order[tests + chosen :],
+    )
+    return tuple(sorted(training)), tuple(sorted(validation)), tuple(sorted(test))
+
+
+def in_order(units: Iterable[str], seed: int) -> list[str]:
+    """Give the units in the order of the draw."""
+    return sorted(units, key=lambda unit: hashlib.sha256(f"{seed}:{unit}".encode()).digest())
+
+
+def share(count: int, fraction: float) -> int:
+    """Give ``fraction`` of ``count``, at least one, so that one is left over."""
+    return min(count - 1, max(1, round(count * fraction)))
