@@ -1,4 +1,4 @@
-"""A volume through SAM slice by slice, and its label map back to a file."""
+"""Volumes through SAM slice by slice, pictures at once, and a label map back to a file."""
 
 from monai_cobot.inferers.batch import (
     FileBoxes,
@@ -7,12 +7,14 @@ from monai_cobot.inferers.batch import (
     prepare_slices,
     prepare_volume,
 )
+from monai_cobot.inferers.image import PromptedImageInferer
 from monai_cobot.inferers.volume import PromptedVolumeInferer, paint_logits
 from monai_cobot.inferers.writing import write_label_like
 
 __all__ = [
     "FileBoxes",
     "OracleBoxes",
+    "PromptedImageInferer",
     "PromptedVolumeInferer",
     "VolumeCollate",
     "paint_logits",

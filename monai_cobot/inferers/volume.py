@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from zlib import crc32
 
-import numpy as np
 import torch
 from monai.inferers import Inferer
 from tqdm import tqdm
 
 from monai_cobot.errors import CobotError
+from monai_cobot.inferers.jitter import jittered_boxes
 from monai_cobot.transforms import (
     BoxJitter,
     SAMFrame,
@@ -114,18 +113,11 @@ class PromptedVolumeInferer(Inferer):
             The same slices and organs in ascending z, boxes perturbed, still in the slice frame;
             exact boxes (no jitter, or of size 0) unchanged bit for bit.
         """
-        ordered = dict(sorted(prompts.items()))
-        if self.jitter is None or self.jitter.size == 0:
-            return ordered
         frame = SAMFrame(*size, self.image_size)
-        jittered: SlicePrompts = {}
-        for z, (boxes, organs) in ordered.items():
-            entropy = (self.seed, crc32(case.encode()), z)
-            seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
-            self.jitter.set_random_state(seed=seed)
-            moved = self.jitter(frame.boxes_to_model(boxes), frame.resized)
-            jittered[z] = (frame.boxes_to_slice(moved), organs)
-        return jittered
+        return {
+            z: (jittered_boxes(boxes, self.jitter, frame, self.seed, case, z), organs)
+            for z, (boxes, organs) in sorted(prompts.items())
+        }
 
 
 def paint_logits(logits: torch.Tensor, organs: torch.Tensor) -> torch.Tensor:
