@@ -1,14 +1,22 @@
 """Scores, the trivial answers beside them, and the tables and pictures made of both.
 
-Knows nothing of networks, files of images or datasets: it takes label maps and prompts.
+Knows nothing of networks, files of images or datasets: it takes label maps, prompts and arrays.
 """
 
 from monai_cobot.metrics.box_plot import dice_box_plot
 from monai_cobot.metrics.choice import representative_cases, telling_slice
-from monai_cobot.metrics.console import print_scores, scores_table
-from monai_cobot.metrics.overlay import overlay
+from monai_cobot.metrics.comparison import compare_by_organ
+from monai_cobot.metrics.console import print_organ_table, print_scores, scores_table
+from monai_cobot.metrics.instances import instance_rows, instance_scores
+from monai_cobot.metrics.organ_table import OrganDice, OrganTable
+from monai_cobot.metrics.overlay import instance_overlay, overlay
 from monai_cobot.metrics.paper import PooledDice, PooledScore
-from monai_cobot.metrics.summary import summarise, write_json
+from monai_cobot.metrics.site_figures import (
+    coefficient_figure,
+    relation_heat_maps,
+    site_figure,
+)
+from monai_cobot.metrics.summary import distinct, summarise, write_json
 from monai_cobot.metrics.table import (
     CLINICAL,
     PAPER,
@@ -26,6 +34,7 @@ from monai_cobot.metrics.trivial import (
     filled_box,
     inscribed_ellipse,
     paint,
+    trivial_masks,
     trivial_volume,
 )
 from monai_cobot.metrics.volume import CONVENTIONS, OrganScore, ScoredOrgan, organ_scores
@@ -36,26 +45,38 @@ __all__ = [
     "PAPER",
     "POOLED",
     "TRIVIAL_ANSWERS",
+    "OrganDice",
     "OrganScore",
+    "OrganTable",
     "PooledDice",
     "PooledScore",
     "Row",
     "Run",
     "ScoredOrgan",
+    "coefficient_figure",
+    "compare_by_organ",
     "dice_box_plot",
+    "distinct",
     "filled_box",
     "inscribed_ellipse",
+    "instance_overlay",
+    "instance_rows",
+    "instance_scores",
     "organ_scores",
     "overlay",
     "paint",
     "pooled_rows",
+    "print_organ_table",
     "print_scores",
     "read_csv",
+    "relation_heat_maps",
     "representative_cases",
     "scores_table",
     "series_name",
+    "site_figure",
     "summarise",
     "telling_slice",
+    "trivial_masks",
     "trivial_volume",
     "volume_rows",
     "write_csv",

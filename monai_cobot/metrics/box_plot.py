@@ -19,14 +19,16 @@ from monai_cobot.whole_file import whole_file
 
 _DPI = 150
 _BAND = 0.8  # share of an organ's height that its boxes fill
+_LEGEND = 4  # names beside each other
 _FEW = 5  # up to so many cases the points say all, and a box would pretend more
 
 
 def dice_box_plot(rows: Sequence[Row], path: str | Path, title: str = "") -> None:
     """Draw one line of boxes an organ: the clinical Dice of every method, over the cases.
 
-    Each case is a dot; boxes (quartiles, median, whiskers to the extremes) appear for more than
-    five cases. An organ that no case has keeps its line, with "absent" on it.
+    Each case, or of pictures each instance, is a dot; boxes (quartiles, median, whiskers to the
+    extremes) appear for more than five. An organ that no case has keeps its line, with "absent" on
+    it.
 
     Args:
         rows: rows of `metrics.csv`; those of other protocols are left out.
@@ -42,7 +44,7 @@ def dice_box_plot(rows: Sequence[Row], path: str | Path, title: str = "") -> Non
     organs = list(dict.fromkeys(row.organ for row in rows))
     colours = _colours(rows)
     thickness = _BAND / len(colours)
-    inch = 0.16 * len(colours) + 0.16
+    inch = min(0.16 * len(colours), 0.3 + 0.06 * len(colours)) + 0.16  # many series: closer
     figure = Figure(figsize=(8.0, 1.5 + inch * len(organs)), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
@@ -58,11 +60,21 @@ def dice_box_plot(rows: Sequence[Row], path: str | Path, title: str = "") -> Non
             axes.text(0.5, line, "absent", color="0.45", ha="center", va="center", style="italic")
     _frame(axes, organs)
     patches = [Patch(facecolor=colour, label=series) for series, colour in colours.items()]
-    figure.legend(handles=patches, loc="outside lower center", ncols=len(patches), frameon=False)
-    cases = len({row.case for row in rows})
-    axes.set_title(title or f"Dice per organ, {cases} case{'s' * (cases != 1)}", loc="left")
+    columns = min(len(patches), _LEGEND)
+    figure.legend(handles=patches, loc="outside lower center", ncols=columns, frameon=False)
+    axes.set_title(title or _title(rows), loc="left")
     with whole_file(path) as temporary:
         figure.savefig(temporary, dpi=_DPI)
+
+
+def _title(rows: Sequence[Row]) -> str:
+    """What is shown, and of how many."""
+    cases = len({row.case for row in rows})
+    instances = len({(row.case, row.instance) for row in rows if row.instance})
+    if not instances:
+        return f"Dice per organ, {cases} case{'s' * (cases != 1)}"
+    pictures = f"{cases} picture{'s' * (cases != 1)}"
+    return f"Dice per class, {instances} instance{'s' * (instances != 1)} in {pictures}"
 
 
 def _colours(rows: Sequence[Row]) -> dict[str, str]:

@@ -1,9 +1,9 @@
-"""The organs' names beside a slice."""
+"""The targets' names beside a slice."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,37 +11,47 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from monai_cobot.metrics import palette
-from monai_cobot.metrics.volume import ScoredOrgan
 
 _LINE = 0.055  # least distance of two names, as a share of the height
+_MOST = int(1 / _LINE)  # names that fit on a side
 
 
-def name_organs(
-    axes: Axes,
-    true: NDArray[Any],
-    predicted: NDArray[Any],
-    organs: Sequence[ScoredOrgan],
-    window: tuple[float, float, float, float],
-) -> None:
-    """Write names beside the slice, on the organ's side, spaced out, with a line to the organ.
+class Target(NamedTuple):
+    """What is drawn of one organ or instance: its name and two masks (H, W), slice frame."""
+
+    name: str
+    true: NDArray[np.bool_]
+    predicted: NDArray[np.bool_]
+
+
+def name_targets(
+    axes: Axes, targets: Sequence[Target], window: tuple[float, float, float, float]
+) -> int:
+    """Write names beside the slice, on the target's side, spaced out, with a line to the target.
 
     Args:
         axes: shows the slice, x = column and y = row in pixel edges.
-        true: (H, W) integers, slice frame.
-        predicted: (H, W) integers, slice frame.
-        organs: label and name of the organs; those on neither are left out.
+        targets: those without a pixel are left out; of more than fit the largest are named.
         window: top, bottom, left and right of what is shown, in pixel edges.
+
+    Returns:
+        how many have a pixel, but no name.
     """
     top, bottom, left, right = window
     sides: dict[bool, list[tuple[float, float, str]]] = {False: [], True: []}
-    for organ in organs:
-        t, p = true == organ.label, predicted == organ.label
-        if not (t | p).any():
+    unnamed = 0
+    for _, true, predicted, name in sorted(
+        ((-int((t | p).sum()), t, p, name) for name, t, p in targets), key=lambda found: found[0]
+    ):
+        if not (true | predicted).any():
             continue
-        row, column = innermost(t if t.any() else p)
-        dice = 2 * (t & p).sum() / (t.sum() + p.sum())
-        text = f"{palette.readable(organ.name)}  {dice:.2f}"
-        sides[column > (left + right) / 2].append((row, column, text))
+        row, column = innermost(true if true.any() else predicted)
+        side = sides[column > (left + right) / 2]
+        if len(side) == _MOST:
+            unnamed += 1
+            continue
+        dice = 2 * (true & predicted).sum() / (true.sum() + predicted.sum())
+        side.append((row, column, f"{palette.readable(name)}  {dice:.2f}"))
     for on_right, names in sides.items():
         names.sort()
         edge = right if on_right else left
@@ -70,6 +80,7 @@ def name_organs(
                 markevery=[1],
                 markersize=2.5,
             )
+    return unnamed
 
 
 def innermost(mask: NDArray[np.bool_]) -> tuple[float, float]:

@@ -12,10 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from monai_cobot.metrics import palette
+from monai_cobot.metrics.organ_table import OrganTable
 from monai_cobot.metrics.table import CLINICAL, series_name
 
 _LOG_WIDTH = 140  # columns where the output is no terminal and so has no width of its own
 _TELLING = ("sam", "weights", "image_size", "box_jitter", "prompts", "split_by", "split_hash")
+_INSTANCES = "Dice per class: mean ± deviation over instances"
 _TITLES = {
     "clinical": "Dice per organ and volume: mean ± deviation over cases",
     "paper": "Paper's protocol: Dice per organ, slices pooled",
@@ -25,18 +27,25 @@ _TITLES = {
 def scores_table(summary: Mapping[str, Any], protocol: str = CLINICAL) -> Table:
     """Lay out organs x methods: Dice as mean ± deviation, the cases that have the organ.
 
+    Of pictures: classes x methods, over instances.
+
     Args:
         summary: what :func:`monai_cobot.metrics.summarise` gives.
         protocol: `clinical` or `paper`.
 
     Returns:
-        a table whose last row is the mean over the organs; `n` is the number of cases with the
-        organ in truth or prediction (of the first method that has it), and a missed organ is
-        counted in brackets behind its Dice.
+        a table that ends in the means over the organs (of pictures over all instances too), Dice
+        and IoU; `n` is the number of cases with the organ in truth or prediction, or of instances
+        of the class (of the first method that has it), and a missed organ is counted in brackets
+        behind its Dice.
     """
     groups = [group for group in summary["groups"] if group["protocol"] == protocol]
-    table = Table(title=_TITLES.get(protocol, protocol), title_justify="left", title_style="bold")
-    table.add_column("organ", no_wrap=True)
+    pictures = any(group["instances"] for group in groups)
+    title, organ_name = _TITLES.get(protocol, protocol), "organ"
+    if pictures:
+        title, organ_name = _INSTANCES, "class"
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column(organ_name, no_wrap=True)
     counted = protocol == CLINICAL
     if counted:
         table.add_column("n", justify="right")
@@ -48,8 +57,13 @@ def scores_table(summary: Mapping[str, Any], protocol: str = CLINICAL) -> Table:
         count = [str(first["n"])] if counted else []
         table.add_row(palette.readable(organ), *count, *map(_organ, entries))
     table.add_section()
-    means = [_value(group["mean_over_organs"]["dice"]) for group in groups]
-    table.add_row("mean over organs", *([""] if counted else []), *means, style="bold")
+    plural = "classes" if pictures else "organs"
+    means = [("mean_over_organs", f"mean over {plural}")]
+    means += [("mean_over_rows", "mean over instances")] if pictures else []
+    for key, name in means:
+        for score, unit in (("dice", ""), ("iou", "IoU, ")):
+            values = [_value(group[key][score]) for group in groups]
+            table.add_row(unit + name, *([""] if counted else []), *values, style="bold")
     return table
 
 
@@ -59,14 +73,25 @@ def print_scores(
     """Print :func:`scores_table`, with what an organ that was missed means, if one was."""
     console = console or Console(width=None if sys.stdout.isatty() else _LOG_WIDTH)
     console.print(scores_table(summary, protocol))
-    missed = sum(
-        organ["n_missed"]
-        for group in summary["groups"]
-        if group["protocol"] == protocol
-        for organ in group["organs"].values()
-    )
-    if missed:
-        console.print(Text("(−k): k cases have the organ, and the prediction is empty: Dice 0"))
+    groups = [group for group in summary["groups"] if group["protocol"] == protocol]
+    if any(organ["n_missed"] for group in groups for organ in group["organs"].values()):
+        what = "k cases have the organ, and"
+        if any(group["instances"] for group in groups):
+            what = "of k instances"
+        console.print(Text(f"(−k): {what} the prediction is empty: Dice 0"))
+
+
+def print_organ_table(table: OrganTable, console: Console | None = None) -> None:
+    """Print a comparison: the last two lines are the mean over the organs and the seeds."""
+    console = console or Console(width=None if sys.stdout.isatty() else _LOG_WIDTH)
+    (organ, *columns), *lines = table.lines()
+    view = Table(title=table.caption, title_justify="left", title_style="bold")
+    view.add_column(organ, no_wrap=True)
+    for column in columns:
+        view.add_column(column, justify="right")
+    for index, line in enumerate(lines):
+        view.add_row(*line, end_section=index == len(lines) - 3)
+    console.print(view)
 
 
 def _headings(groups: Sequence[Mapping[str, Any]]) -> list[str]:

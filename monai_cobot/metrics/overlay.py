@@ -1,4 +1,4 @@
-"""Picture of a case: truth, prediction and prompts on one slice."""
+"""Picture of a case: truth, prediction and prompts on one slice, or on a picture."""
 
 from __future__ import annotations
 
@@ -7,24 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from monai_cobot.errors import CobotError
-from monai_cobot.metrics import palette
-from monai_cobot.metrics.callouts import name_organs
+from monai_cobot.metrics.callouts import Target
 from monai_cobot.metrics.choice import telling_slice
+from monai_cobot.metrics.plane import draw_plane
 from monai_cobot.metrics.volume import ScoredOrgan
-from monai_cobot.whole_file import whole_file
 
 Prompts = Mapping[int, tuple[ArrayLike, ArrayLike]]
-_DPI = 150
-_INCHES = 6.0  # height of the slice
 _AIR = 0.08 * 255  # pixels up to this are air (or lung)
 _MARGIN = 0.03  # of the body's size, kept around it
 
@@ -71,45 +63,67 @@ def overlay(
     if not 0 <= z < len(image):
         raise CobotError(f"slice {z} cannot be drawn in {path}: choose 0 to {len(image) - 1}")
     boxes = np.asarray(prompts[z][0] if z in prompts else [], dtype=float).reshape(-1, 4)
-    window = _body(image[z], (truth[z] > 0) | (prediction[z] > 0), boxes)
     down, across = pixel_spacing or (1.0, 1.0)
-    top, bottom, left, right = window
-    ratio = (right - left) * across / ((bottom - top) * down)
-    figure = Figure(figsize=(_INCHES * ratio + 4.4, _INCHES + 1.1), facecolor="black")
-    FigureCanvasAgg(figure)
-    width, height = figure.get_size_inches()
-    axes = figure.add_axes((2.2 / width, 0.5 / height, _INCHES * ratio / width, _INCHES / height))
-    axes.imshow(
-        image[z],
-        cmap="gray",
-        vmin=0,
-        vmax=255,
-        aspect="auto",
-        extent=(0, image.shape[2], image.shape[1], 0),
-        interpolation="bilinear",
-    )
-    axes.set_xlim(left, right)
-    axes.set_ylim(bottom, top)
-    axes.set_axis_off()
-    _outlines(axes, truth[z], organs, palette.TRUTH, 2.2, "solid")
-    _outlines(axes, prediction[z], organs, palette.PREDICTION, 1.4, (0, (3, 1.5)))
-    for x0, y0, x1, y1 in boxes:
-        axes.add_patch(
-            Rectangle(
-                (x0, y0),
-                x1 - x0,
-                y1 - y0,
-                fill=False,
-                linewidth=0.7,
-                edgecolor=palette.PROMPT,
-                alpha=0.75,
-            )
-        )
-    name_organs(axes, truth[z], prediction[z], organs, window)
     place = place or f"slice {z + 1} of {len(image)}"
-    _legend(figure, f"{title}   {place}, with its Dice beside the names", bool(len(boxes)))
-    with whole_file(path) as temporary:
-        figure.savefig(temporary, dpi=_DPI, facecolor="black")
+    draw_plane(
+        image[z],
+        [Target(o.name, truth[z] == o.label, prediction[z] == o.label) for o in organs],
+        boxes,
+        _body(image[z], (truth[z] > 0) | (prediction[z] > 0), boxes),
+        path,
+        f"{title}   {place}, with its Dice beside the names",
+        proportion=across / down,
+    )
+
+
+def instance_overlay(
+    image: NDArray[Any],
+    truths: NDArray[Any],
+    predictions: NDArray[Any],
+    boxes: ArrayLike,
+    classes: Sequence[str],
+    path: str | Path,
+    *,
+    title: str = "",
+) -> None:
+    """Draw one picture with its instances, which may overlap and share a class.
+
+    Args:
+        image: (1 or 3, H, W), slice frame, 0..255.
+        truths: (P, H, W) masks, slice frame.
+        predictions: (P, H, W) masks, slice frame, of the same instances.
+        boxes: (P, 4) XYXY, slice frame, the prompts that were used.
+        classes: (P,) names.
+        path: image file to write; the suffix says the format.
+        title: headline, such as the case.
+
+    Raises:
+        CobotError: the shapes do not belong together.
+    """
+    masks = (len(classes), *image.shape[1:])
+    if (
+        image.ndim != 3
+        or len(image) not in (1, 3)
+        or not truths.shape == predictions.shape == masks
+    ):
+        raise CobotError(
+            f"image {image.shape}, truths {truths.shape}, predictions {predictions.shape} and "
+            f"{len(classes)} classes cannot be drawn in {path}: give (1 or 3, H, W), twice "
+            "(P, H, W), and P"
+        )
+    targets = [
+        Target(name, true != 0, predicted != 0)
+        for name, true, predicted in zip(classes, truths, predictions, strict=True)
+    ]
+    height, width = image.shape[1:]
+    draw_plane(
+        image[0] if len(image) == 1 else np.moveaxis(image, 0, -1),
+        targets,
+        np.asarray(boxes, dtype=float).reshape(-1, 4),
+        (0, height, 0, width),
+        path,
+        f"{title}   {len(targets)} instance{'s' * (len(targets) != 1)}, with Dice beside the names",
+    )
 
 
 def _body(
@@ -128,46 +142,3 @@ def _body(
     x = np.array([left - margin, right + margin, *boxes[:, [0, 2]].ravel()])
     y = np.array([top - margin, bottom + margin, *boxes[:, [1, 3]].ravel()])
     return (max(y.min(), 0), min(y.max(), height), max(x.min(), 0), min(x.max(), width))
-
-
-def _outlines(
-    axes: Axes,
-    plane: NDArray[Any],
-    organs: Sequence[ScoredOrgan],
-    colour: str,
-    width: float,
-    style: Any,
-) -> None:
-    # Padded by one pixel, so that outlines close at the border; centres of pixels are at .5.
-    columns = np.arange(-1, plane.shape[1] + 1) + 0.5
-    rows = np.arange(-1, plane.shape[0] + 1) + 0.5
-    for organ in organs:
-        mask = np.pad(plane == organ.label, 1).astype(float)
-        if mask.any():
-            axes.contour(
-                columns,
-                rows,
-                mask,
-                levels=[0.5],
-                colors=[colour],
-                linewidths=width,
-                linestyles=[style],
-            )
-
-
-def _legend(figure: Figure, headline: str, prompted: bool) -> None:
-    lines = [
-        Line2D([], [], color=palette.TRUTH, linewidth=2.2, label="truth"),
-        Line2D(
-            [],
-            [],
-            color=palette.PREDICTION,
-            linewidth=1.4,
-            linestyle=(0, (3, 1.5)),
-            label="prediction",
-        ),
-    ]
-    if prompted:
-        lines.append(Line2D([], [], color=palette.PROMPT, linewidth=0.7, label="prompt box"))
-    figure.legend(handles=lines, loc="lower center", ncols=3, frameon=False, labelcolor="white")
-    figure.suptitle(headline.strip(), color="white", fontsize=12, y=0.975)

@@ -43,6 +43,11 @@ class PooledScore:
     slices: int
     volumes: int
 
+    @property
+    def iou(self) -> float:
+        """Its pooled IoU, which the Dice decides: common / (true + predicted - common)."""
+        return self.dice / (2 - self.dice)
+
 
 class PooledDice:
     """Adds up volumes, a stack of slices at a time, and gives one Dice an organ.

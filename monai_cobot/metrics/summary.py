@@ -32,18 +32,19 @@ GROUP = (
     "split_hash",
     "split_by",
 )
-SCORES = ("dice", "surface_dice", "hd95_mm", "hd95_px")
+SCORES = ("dice", "iou", "surface_dice", "hd95_mm", "hd95_px")
 
 CONVENTIONS = {
     **volume.CONVENTIONS,
     "paper": paper.CONVENTION,
-    "n": "n is the number of rows with a Dice; a score's own n counts its finite values, and "
-    "mean, std and interval are over these",
+    "n": "n is the number of rows with a Dice (volumes that have the organ, or instances of the "
+    "class); a score's own n counts its finite values, and mean, std and interval are over these",
     "std": "deviation of the sample (ddof 1); null for fewer than two values",
     "interval": f"{LEVEL:.0%} percentile interval of the mean, {RESAMPLES} bootstrap resamples of "
     "the patients; null for fewer than two patients",
     "mean_over_organs": "mean of the organs' means; std over the cases of each case's mean over "
     "its organs; interval by resampling the patients, all their organs together",
+    "mean_over_rows": "every row alike: of pictures every instance, whatever its class",
 }
 
 
@@ -57,10 +58,11 @@ def summarise(rows: Sequence[Row], seed: int = 0) -> dict[str, Any]:
 
     Returns:
         a dictionary that :func:`write_json` can write: `schema`, `conventions`, `bootstrap`, and
-        `groups`, in the order of the rows, each with `organs` (name -> counts and scores) and
-        `mean_over_organs`. NaN stands for what cannot be said.
+        `groups`, in the order of the rows, each with `organs` (name -> counts and scores),
+        `mean_over_organs` and `mean_over_rows`; `instances` counts those of pictures, of volumes it
+        is 0. NaN stands for what cannot be said.
     """
-    groups = _grouped(_distinct(rows), *GROUP)
+    groups = _grouped(distinct(rows), *GROUP)
     return {
         "schema": SCHEMA,
         "conventions": CONVENTIONS,
@@ -76,7 +78,7 @@ def write_json(summary: Mapping[str, Any], path: str | Path) -> None:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def _distinct(rows: Iterable[Row]) -> list[Row]:
+def distinct(rows: Iterable[Row]) -> list[Row]:
     """Each row once. A trivial answer stands in every evaluation of the same prompts."""
     found: dict[str, Row] = {}
     for row in rows:
@@ -102,10 +104,12 @@ def _group(rows: list[Row], seed: int) -> dict[str, Any]:
         "seeds": sorted({row.seed for row in rows}),
         "cases": len({row.case for row in rows}),
         "patients": len({row.patient for row in rows}),
+        "instances": len({(row.case, row.instance) for row in rows if row.instance}),
         "organs": {organ: _organ(members, draws) for organ, members in organs.items()},
         "mean_over_organs": {
             score: _over_organs(list(organs.values()), score, draws) for score in SCORES
         },
+        "mean_over_rows": {score: _describe(rows, score, draws) for score in SCORES},
     }
 
 
@@ -162,9 +166,11 @@ class _Draws:
     def __init__(self, rows: list[Row], seed: tuple[int, int]) -> None:
         self.patients = sorted({row.patient for row in rows})
         count = len(self.patients)
+        self.place = {patient: index for index, patient in enumerate(self.patients)}
         generator = np.random.default_rng(seed)
         # How often each patient is drawn in each resample: (resamples, patients).
-        self.weights = generator.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
+        draws = generator.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
+        self.weights = draws.astype(np.float64)
 
     def means(self, rows: list[Row], score: str) -> NDArray[np.float64]:
         """Mean of the finite values in each resample, NaN where none was drawn."""
@@ -172,7 +178,7 @@ class _Draws:
         for row in rows:
             value = getattr(row, score)
             if math.isfinite(value):
-                index = self.patients.index(row.patient)
+                index = self.place[row.patient]
                 totals[index] += value
                 counts[index] += 1
         drawn = self.weights @ counts

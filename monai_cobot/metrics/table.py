@@ -1,4 +1,4 @@
-"""`metrics.csv`: a row a case and organ."""
+"""`metrics.csv`: a row a case and organ, or of a picture a row an instance."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from monai_cobot.whole_file import whole_file
 CLINICAL = "clinical"
 PAPER = "paper"
 POOLED = "pooled"
+_NAMES = {"lightweight": "decoder only", "lora": "LoRA", "adaptformer": "Adaptformer"}
 
 
 @dataclass(frozen=True)
@@ -56,15 +57,19 @@ class Run:
 class Row:
     """One row of `metrics.csv`; the fields are its columns, in order.
 
-    Distances are in mm or voxels (px), Dice between 0 and 1; see `volume.py` for NaN and inf.
+    Distances are in mm or voxels (px), Dice and IoU between 0 and 1; see `volume.py` for NaN and
+    inf. `instance` is the id of an instance of a picture, whose class is in `organ`; of volumes it
+    is empty.
     """
 
     case: str
     patient: str
     organ: str
+    instance: str
     protocol: str
     prompts: str
     dice: float
+    iou: float
     surface_dice: float
     surface_tolerance_mm: float
     hd95_mm: float
@@ -93,8 +98,9 @@ class Row:
 
 
 def series_name(method: str, orchestrate: bool) -> str:
-    """Name a method as tables and figures call it, such as `lora + orchestration`."""
-    return f"{method} + orchestration" if orchestrate else method.replace("_", " ")
+    """Name a method as tables and figures call it, such as `LoRA + orchestration`."""
+    name = _NAMES.get(method, method.replace("_", " "))
+    return f"{name} + orchestration" if orchestrate else name
 
 
 def volume_rows(
@@ -104,6 +110,7 @@ def volume_rows(
     place: dict[str, Any] = {
         "case": case,
         "patient": patient,
+        "instance": "",
         "protocol": CLINICAL,
         "prompts": prompts,
     }
@@ -117,9 +124,11 @@ def pooled_rows(scores: Iterable[PooledScore], run: Run, *, prompts: str = "box"
             case=POOLED,
             patient="",
             organ=score.organ,
+            instance="",
             protocol=PAPER,
             prompts=prompts,
             dice=score.dice,
+            iou=score.iou,
             surface_dice=math.nan,
             surface_tolerance_mm=math.nan,
             hd95_mm=math.nan,

@@ -75,6 +75,25 @@ def paint(masks: Masks, organs: ArrayLike) -> NDArray[np.uint8]:
     return painted
 
 
+def trivial_masks(boxes: ArrayLike, size: tuple[int, int], kind: str) -> Masks:
+    """Answer a picture from its boxes, each on its own.
+
+    Args:
+        boxes: (P, 4) XYXY, slice frame, pixel edges.
+        size: (H, W) of the picture.
+        kind: `filled_box` or `ellipse`.
+
+    Returns:
+        (P, H, W) masks.
+
+    Raises:
+        CobotError: an unknown kind.
+    """
+    if kind not in TRIVIAL_ANSWERS:
+        raise CobotError(f"no trivial answer is called {kind!r}: choose {list(TRIVIAL_ANSWERS)}")
+    return TRIVIAL_ANSWERS[kind](boxes, size)
+
+
 def trivial_volume(
     prompts: Mapping[int, tuple[ArrayLike, ArrayLike]], shape: tuple[int, int, int], kind: str
 ) -> NDArray[np.uint8]:
@@ -101,7 +120,7 @@ def trivial_volume(
                 "prompts that belong to this volume"
             )
         if len(np.asarray(organs)):
-            volume[z] = paint(TRIVIAL_ANSWERS[kind](boxes, shape[1:]), organs)
+            volume[z] = paint(trivial_masks(boxes, shape[1:], kind), organs)
     return volume
 
 

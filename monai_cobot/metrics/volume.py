@@ -1,6 +1,6 @@
 """Scores of one label map against the truth, an organ at a time, in native geometry.
 
-Conventions (repeated in `metrics.json`, see :data:`CONVENTIONS`):
+Conventions (repeated in `metrics.json`, see :data:`CONVENTIONS`); iou is as dice:
 
 ==============================  ====  ============  ============
 truth / prediction              dice  surface_dice  hd95
@@ -29,12 +29,12 @@ from monai_cobot.errors import CobotError
 from monai_cobot.metrics import surface
 
 CONVENTIONS = {
-    "absent": "absent in truth and prediction: dice, surface_dice and hd95 are NaN (empty in the "
-    "CSV, null in the JSON); counted in n_absent, in no mean",
-    "missed": "present in the truth, prediction empty: dice 0, surface_dice 0, hd95 inf; counted "
-    "in n_missed; its hd95 is in no mean",
-    "false": "absent in the truth but predicted: dice 0, surface_dice 0, hd95 NaN; counted in "
-    "n_false",
+    "absent": "absent in truth and prediction: dice, iou, surface_dice and hd95 are NaN (empty in "
+    "the CSV, null in the JSON); counted in n_absent, in no mean",
+    "missed": "present in the truth, prediction empty: dice 0, iou 0, surface_dice 0, hd95 inf; "
+    "counted in n_missed; its hd95 is in no mean",
+    "false": "absent in the truth but predicted: dice 0, iou 0, surface_dice 0, hd95 NaN; counted "
+    "in n_false",
     "surface": "voxels of the mask with a face neighbour outside of it; distances between voxel "
     "centres; surface_dice is the share of both surfaces within surface_tolerance_mm of the other",
     "hd95": "the larger of the two directed 95th percentiles of the surface distances; hd95_mm in "
@@ -66,6 +66,7 @@ class OrganScore:
 
     organ: str
     dice: float
+    iou: float
     surface_dice: float
     surface_tolerance_mm: float
     hd95_mm: float
@@ -100,9 +101,15 @@ def organ_scores(
     scores = []
     for organ in organs:
         boxes = [box for box in (places[organ.label - 1] for places in found) if box is not None]
-        region = _union(boxes, truth.shape) if boxes else (slice(0, 0),) * truth.ndim
+        region = union_box(boxes, truth.shape) if boxes else (slice(0, 0),) * truth.ndim
         scores.append(
-            _score(prediction[region] == organ.label, truth[region] == organ.label, organ, spacing)
+            score_masks(
+                prediction[region] == organ.label,
+                truth[region] == organ.label,
+                organ.name,
+                spacing,
+                organ.surface_tolerance_mm,
+            )
         )
     return scores
 
@@ -129,42 +136,53 @@ def _check(prediction: NDArray[Any], truth: NDArray[Any], spacing: Sequence[floa
         )
 
 
-def _union(boxes: list[tuple[slice, ...]], shape: tuple[int, ...]) -> tuple[slice, ...]:
-    """The box around all boxes and one voxel more, within the volume."""
+def union_box(boxes: Sequence[tuple[slice, ...]], shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """Give the box around all boxes and one voxel more, within the array."""
     return tuple(
         slice(max(min(s.start for s in axis) - 1, 0), min(max(s.stop for s in axis) + 1, size))
         for axis, size in zip(zip(*boxes, strict=True), shape, strict=True)
     )
 
 
-def _score(
+def score_masks(
     predicted: NDArray[np.bool_],
     true: NDArray[np.bool_],
-    organ: ScoredOrgan,
+    organ: str,
     spacing: Sequence[float] | None,
+    tolerance: float,
 ) -> OrganScore:
+    """Score one mask.
+
+    Args:
+        predicted: (X, Y, Z) or (H, W) mask, any frame, that of `true`.
+        true: mask of the same shape.
+        organ: name of the organ or class.
+        spacing: mm along each axis, or None where there is none.
+        tolerance: mm that the surface Dice forgives; not used without a spacing.
+    """
     n_predicted, n_true = int(predicted.sum()), int(true.sum())
-    dice = surface_dice = hd95_mm = hd95_px = math.nan
+    dice = iou = surface_dice = hd95_mm = hd95_px = math.nan
     if n_predicted and n_true:
         # From integer counts, hence exact; MONAI's surface measures are float32.
-        dice = 2 * int((predicted & true).sum()) / (n_predicted + n_true)
+        common = int((predicted & true).sum())
+        dice = 2 * common / (n_predicted + n_true)
+        iou = common / (n_predicted + n_true - common)
         hd95_px = surface.hd95(predicted, true, None)
         if spacing is not None:
             hd95_mm = surface.hd95(predicted, true, spacing)
-            surface_dice = surface.surface_dice(
-                predicted, true, spacing, organ.surface_tolerance_mm
-            )
+            surface_dice = surface.surface_dice(predicted, true, spacing, tolerance)
     elif n_predicted or n_true:
-        dice = 0.0
+        dice = iou = 0.0
         surface_dice = 0.0 if spacing is not None else math.nan
         if n_true:
             hd95_px = math.inf
             hd95_mm = math.inf if spacing is not None else math.nan
     return OrganScore(
-        organ=organ.name,
+        organ=organ,
         dice=dice,
+        iou=iou,
         surface_dice=surface_dice,
-        surface_tolerance_mm=float(organ.surface_tolerance_mm),
+        surface_tolerance_mm=float(tolerance),
         hd95_mm=hd95_mm,
         hd95_px=hd95_px,
         true_voxels=n_true,

@@ -40,6 +40,9 @@ def test_clinical_table(make_row):
     assert kidney == ["kidney right", "2", "0.400 ± 0.566 (−1)", "0.500"]
     assert line_of(text, "aorta") == ["aorta", "0", "–", "–"]
     assert line_of(text, "mean over organs")[2:] == ["0.400 ± 0.566", "0.500"]
+    # IoU of Dice 0.8 is 2/3, of 0 it is 0, of 0.5 it is 1/3
+    assert line_of(text, "IoU, mean over organs")[2:] == ["0.333 ± 0.471", "0.333"]
+    assert "mean over instances" not in text
     assert "1 cases" not in text
     assert "the prediction is empty" in text
 
@@ -48,6 +51,27 @@ def test_paper_table(make_row):
     text = printed(summarise(rows(make_row)), protocol="paper")
     assert line_of(text, "kidney right") == ["kidney right", "0.750"]
     assert "0.500" not in text
+
+
+def test_table_of_pictures(make_row):
+    ship = {"organ": "ship", "hd95_mm": math.nan}
+    text = printed(
+        summarise(
+            [
+                make_row(case="a", instance="1", dice=1.0, **ship),
+                make_row(case="a", instance="2", dice=0.0, predicted_voxels=0, **ship),
+                make_row(case="b", instance="1", dice=0.5, **ship),
+                make_row(case="b", instance="2", dice=0.7, organ="tire"),
+            ]
+        )
+    )
+    assert "Dice per class: mean ± deviation over instances" in text
+    assert "┃ class " in text
+    assert line_of(text, "ship") == ["ship", "3", "0.500 ± 0.500 (−1)"]
+    assert line_of(text, "mean over classes")[2].startswith("0.600")
+    assert line_of(text, "mean over instances")[2].startswith("0.550")
+    assert line_of(text, "IoU, mean over instances")[2].startswith("0.468")  # 1, 0, 1/3, 7/13
+    assert "of k instances the prediction is empty" in text
 
 
 def test_prints_what_was_read_from_the_file(tmp_path, make_row):

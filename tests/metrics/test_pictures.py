@@ -6,11 +6,19 @@ import math
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from monai_cobot.errors import CobotError
-from monai_cobot.metrics import dice_box_plot, overlay, representative_cases, telling_slice
-from monai_cobot.metrics.callouts import innermost, spread
+from monai_cobot.metrics import (
+    dice_box_plot,
+    instance_overlay,
+    overlay,
+    representative_cases,
+    telling_slice,
+)
+from monai_cobot.metrics.box_plot import _title
+from monai_cobot.metrics.callouts import Target, innermost, name_targets, spread
 
 
 @pytest.fixture
@@ -68,6 +76,61 @@ def test_overlay_bad_input(tmp_path, organs, stack):
     assert not list(tmp_path.iterdir())
 
 
+def instances(count: int) -> dict[str, np.ndarray | list[str]]:
+    truths = np.zeros((count, 60, 80), bool)
+    for number, mask in enumerate(truths):
+        mask[5 + number % 40 : 15 + number % 40, 10:30] = True
+    return {
+        "truths": truths,
+        "predictions": np.roll(truths, 3, axis=2),
+        "boxes": [[10, 5 + n % 40, 30, 15 + n % 40] for n in range(count)],
+        "classes": ["ship"] * count,
+    }
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_overlay_of_overlapping_instances_of_a_class(tmp_path, channels):
+    image = np.full((channels, 60, 80), 90, np.uint8)
+    instance_overlay(image, **instances(2), path=tmp_path / "o.png", title="picture 7")
+    assert {TRUTH, PREDICTION} <= colours(tmp_path / "o.png")
+
+
+def test_overlay_of_a_colour_picture_shows_its_colours(tmp_path):
+    image = np.zeros((3, 60, 80), np.uint8)
+    image[0] = 200
+    instance_overlay(image, **instances(1), path=tmp_path / "o.png")
+    assert (200, 0, 0) in colours(tmp_path / "o.png")
+
+
+def test_overlay_of_more_instances_than_fit_and_of_none(tmp_path):
+    image = np.full((1, 60, 80), 90, np.uint8)
+    instance_overlay(image, **instances(45), path=tmp_path / "many.png")
+    instance_overlay(image, **instances(0), path=tmp_path / "none.png")
+    assert TRUTH in colours(tmp_path / "many.png")
+    assert (tmp_path / "none.png").is_file()
+
+
+def test_the_largest_are_named():
+    axes = Figure().add_subplot()
+    nothing = np.zeros((40, 40), bool)
+    targets = [Target("gone", nothing, nothing)]
+    for size in range(1, 31):
+        own = nothing.copy()
+        own[:size, 35] = True  # all on the right side
+        targets.append(Target(f"t{size}", own, own))
+    assert name_targets(axes, targets, (0, 40, 0, 40)) == 12
+    assert {text.get_text().split()[0] for text in axes.texts} == {
+        f"t{size}" for size in range(13, 31)
+    }
+
+
+def test_overlay_of_instances_bad_input(tmp_path):
+    given = instances(2)
+    given["classes"] = ["ship"]
+    with pytest.raises(CobotError, match=r"and 1 classes cannot be drawn in .*o\.png: give"):
+        instance_overlay(np.zeros((1, 60, 80), np.uint8), **given, path=tmp_path / "o.png")
+
+
 def test_names_never_overlap_and_move_little():
     heights = [0.1, 0.11, 0.12, 0.5, 0.97, 0.98]
     spaced = spread(heights)
@@ -118,3 +181,32 @@ def test_box_plot(tmp_path, make_row, cases):
     assert (0x99, 0x99, 0x99) in drawn
     with pytest.raises(CobotError, match="no clinical rows"):
         dice_box_plot([], tmp_path / "none.png")
+
+
+def test_box_plot_says_of_how_many(make_row):
+    volumes = [make_row(case=c, organ=o) for c in "ab" for o in ("liver", "aorta")]
+    assert _title(volumes) == "Dice per organ, 2 cases"
+    pictures = [make_row(case=c, instance=i, organ="ship") for c in "ab" for i in "123"]
+    assert _title(pictures) == "Dice per class, 6 instances in 2 pictures"
+    assert _title(pictures[:1]) == "Dice per class, 1 instance in 1 picture"
+
+
+def test_box_plot_of_many_series_has_its_whole_legend(tmp_path, make_row, monkeypatch):
+    """Six series, as the demo has them: every name within the figure."""
+    figures = []
+    original = Figure.savefig
+    monkeypatch.setattr(
+        Figure, "savefig", lambda self, *a, **k: figures.append(self) or original(self, *a, **k)
+    )
+    methods = [("ellipse", False), ("filled_box", False), ("zero_shot", False),
+               ("lightweight", False), ("lora", False), ("lora", True)]  # fmt: skip
+    rows = [make_row(method=method, orchestrate=both) for method, both in methods]
+    dice_box_plot(rows, tmp_path / "d.png")
+    (legend,) = figures[0].legends
+    extent = legend.get_window_extent()
+    assert extent.x0 >= 0
+    assert extent.x1 <= figures[0].bbox.x1
+    names = [text.get_text() for text in legend.get_texts()]
+    assert names == [
+        "zero shot", "decoder only", "LoRA", "LoRA + orchestration", "ellipse", "filled box",
+    ]  # fmt: skip

@@ -85,6 +85,27 @@ def test_mean_over_organs_weighs_organs_alike(make_row):
     assert mean["interval"] == pytest.approx([0.5, 0.7], abs=EXACT)
 
 
+def test_instances_of_pictures_each_count(make_row):
+    rows = [
+        make_row(case="a", instance="1", organ="ship", dice=1.0, iou=1.0),
+        make_row(case="a", instance="2", organ="ship", dice=0.5, iou=1 / 3),
+        make_row(case="b", instance="1", organ="tire", dice=0.0, iou=0.0),
+        make_row(case="b", instance="2", organ="ship", dice=0.6, iou=0.6 / 1.4),
+    ]
+    group = only_group(summarise(rows))
+    assert [group[key] for key in ("instances", "cases", "patients")] == [4, 2, 2]
+    assert group["organs"]["ship"]["n"] == 3
+    assert group["organs"]["ship"]["iou"]["mean"] == pytest.approx((1 + 1 / 3 + 3 / 7) / 3)
+    over_classes, over_rows = (group[key]["iou"] for key in ("mean_over_organs", "mean_over_rows"))
+    assert over_classes["mean"] == pytest.approx((1 + 1 / 3 + 3 / 7) / 6)
+    assert over_rows["mean"] == pytest.approx((1 + 1 / 3 + 3 / 7) / 4)
+    assert over_rows["n"] == 4
+    # Pictures are resampled whole: aa, ab, bb.
+    interval = group["mean_over_rows"]["dice"]["interval"]
+    assert interval == pytest.approx([0.3, 0.75], abs=EXACT)
+    assert only_group(summarise([make_row()]))["instances"] == 0
+
+
 def test_groups_are_kept_apart_and_independent(make_row):
     lora = [make_row(case=c, dice=d) for c, d in (("a", 0.5), ("b", 0.6), ("c", 0.9))]
     box = [make_row(case=c, method="filled_box", orchestrate=False, dice=0.4) for c in "abc"]

@@ -21,8 +21,8 @@ from monai_cobot.metrics import (
 )
 
 NAMED_COLUMNS = [
-    "case", "organ", "protocol", "prompts", "dice", "surface_dice", "hd95_mm", "hd95_px",
-    "true_voxels", "predicted_voxels", "method", "orchestrate", "seed", "split_hash",
+    "case", "organ", "instance", "protocol", "prompts", "dice", "iou", "surface_dice", "hd95_mm",
+    "hd95_px", "true_voxels", "predicted_voxels", "method", "orchestrate", "seed", "split_hash",
 ]  # fmt: skip
 
 
@@ -57,15 +57,18 @@ def test_rows_of_a_volume(organs, run):
     truth[2:5] = 1
     rows = volume_rows(organ_scores(truth, truth, organs, (1, 1, 1)), run, case="c", patient="p")
     assert [row.organ for row in rows] == ["liver", "kidney_right", "aorta"]
+    assert [row.instance for row in rows] == [""] * 3
     assert (rows[0].case, rows[0].patient, rows[0].protocol) == ("c", "p", "clinical")
     assert (rows[0].prompts, rows[0].dice, rows[0].split_hash) == ("box", 1.0, "f00d")
-    assert rows[0].series == "lora + orchestration"
+    assert rows[0].series == "LoRA + orchestration"
 
 
 def test_rows_of_the_paper(run):
     (row,) = pooled_rows([PooledScore("liver", 0.5, 200, 100, 3, 2)], run.trivial("filled_box"))
     assert (row.case, row.protocol, row.dice) == ("pooled", "paper", 0.5)
     assert (row.true_voxels, row.predicted_voxels) == (200, 100)
+    assert row.iou == pytest.approx(75 / 225)  # 75 in common make the Dice 150 / 300
+    assert row.instance == ""
     assert math.isnan(row.hd95_mm)
     assert (row.method, row.orchestrate, row.sam, row.series) == (
         "filled_box", False, "", "filled box",

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from monai_cobot.errors import CobotError
-from monai_cobot.metrics import filled_box, inscribed_ellipse, paint, trivial_volume
+from monai_cobot.metrics import filled_box, inscribed_ellipse, paint, trivial_masks, trivial_volume
 
 
 def test_filled_box_is_the_half_open_rectangle():
@@ -70,7 +70,18 @@ def test_volume():
     np.testing.assert_array_equal(volume, expected)
 
 
+def test_a_picture_has_an_answer_a_box():
+    boxes = [[0, 0, 6, 6], [2, 2, 4, 4]]
+    masks = trivial_masks(boxes, (6, 7), "filled_box")
+    assert masks.sum(axis=(1, 2)).tolist() == [36, 4]  # they overlap
+    np.testing.assert_array_equal(
+        trivial_masks(boxes, (6, 7), "ellipse"), inscribed_ellipse(boxes, (6, 7))
+    )
+
+
 def test_bad_input():
+    with pytest.raises(CobotError, match=r"'circle': choose \['filled_box', 'ellipse'\]"):
+        trivial_masks([], (2, 2), "circle")
     with pytest.raises(CobotError, match=r"'circle': choose \['filled_box', 'ellipse'\]"):
         trivial_volume({}, (1, 2, 2), "circle")
     with pytest.raises(CobotError, match="slice 3, the volume has slices 0 to 2"):

@@ -50,6 +50,7 @@ def test_cube_shifted_by_one_voxel(organs):
     prediction = np.roll(truth, 1, axis=0)
     score = organ_scores(prediction, truth, organs, (3.0, 1.0, 1.0))[0]
     assert score.dice == 2 * 48 / 128
+    assert score.iou == 48 / 80
     assert (score.true_voxels, score.predicted_voxels) == (64, 64)
     # The far faces are one voxel of 3 mm apart; more than 5 % of the surface lies on them.
     assert score.hd95_mm == pytest.approx(3.0, abs=FLOAT32)

@@ -1,0 +1,113 @@
+"""One slice or picture with outlines of truth and prediction, boxes and names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from monai_cobot.metrics import palette
+from monai_cobot.metrics.callouts import Target, name_targets
+from monai_cobot.whole_file import whole_file
+
+_DPI = 150
+_INCHES = 6.0  # height of the slice
+_DASHES = (0, (3, 1.5))
+
+
+def draw_plane(
+    image: NDArray[Any],
+    targets: Sequence[Target],
+    boxes: NDArray[Any],
+    window: tuple[float, float, float, float],
+    path: str | Path,
+    headline: str,
+    proportion: float = 1.0,
+) -> None:
+    """Draw outlines of truth (solid) and prediction (dashed), boxes, and names with Dice.
+
+    Args:
+        image: (H, W) or (H, W, 3), slice frame, 0..255.
+        targets: the outlines and their names.
+        boxes: (P, 4) XYXY, slice frame.
+        window: top, bottom, left and right of what is shown, in pixel edges.
+        path: image file to write; the suffix says the format.
+        headline: what stands above.
+        proportion: width of a pixel over its height, in mm.
+    """
+    top, bottom, left, right = window
+    height, width = image.shape[:2]
+    ratio = (right - left) * proportion / (bottom - top)
+    figure = Figure(figsize=(_INCHES * ratio + 4.4, _INCHES + 1.1), facecolor="black")
+    FigureCanvasAgg(figure)
+    across, down = figure.get_size_inches()
+    axes = figure.add_axes((2.2 / across, 0.5 / down, _INCHES * ratio / across, _INCHES / down))
+    axes.imshow(
+        image,
+        cmap="gray",
+        vmin=0,
+        vmax=255,
+        aspect="auto",
+        extent=(0, width, height, 0),
+        interpolation="bilinear",
+    )
+    axes.set_xlim(left, right)
+    axes.set_ylim(bottom, top)
+    axes.set_axis_off()
+    _outlines(axes, [target.true for target in targets], palette.TRUTH, 2.2, "solid")
+    _outlines(axes, [target.predicted for target in targets], palette.PREDICTION, 1.4, _DASHES)
+    for x0, y0, x1, y1 in boxes:
+        axes.add_patch(
+            Rectangle(
+                (x0, y0),
+                x1 - x0,
+                y1 - y0,
+                fill=False,
+                linewidth=0.7,
+                edgecolor=palette.PROMPT,
+                alpha=0.75,
+            )
+        )
+    unnamed = name_targets(axes, targets, window)
+    _legend(figure, headline + (f" ({unnamed} more unnamed)" if unnamed else ""), len(boxes) > 0)
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, dpi=_DPI, facecolor="black")
+
+
+def _outlines(
+    axes: Axes, masks: Sequence[NDArray[np.bool_]], colour: str, width: float, style: Any
+) -> None:
+    for mask in masks:
+        if not mask.any():
+            continue
+        # Padded by one pixel, so that outlines close at the border; centres of pixels are at .5.
+        axes.contour(
+            np.arange(-1, mask.shape[1] + 1) + 0.5,
+            np.arange(-1, mask.shape[0] + 1) + 0.5,
+            np.pad(mask, 1).astype(float),
+            levels=[0.5],
+            colors=[colour],
+            linewidths=width,
+            linestyles=[style],
+        )
+
+
+def _legend(figure: Figure, headline: str, prompted: bool) -> None:
+    lines = [
+        Line2D([], [], color=palette.TRUTH, linewidth=2.2, label="truth"),
+        Line2D(
+            [], [], color=palette.PREDICTION, linewidth=1.4, linestyle=_DASHES, label="prediction"
+        ),
+    ]
+    if prompted:
+        lines.append(Line2D([], [], color=palette.PROMPT, linewidth=0.7, label="prompt box"))
+    figure.legend(handles=lines, loc="lower center", ncols=3, frameon=False, labelcolor="white")
+    figure.suptitle(headline.strip(), color="white", fontsize=12, y=0.975)
