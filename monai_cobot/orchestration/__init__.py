@@ -3,6 +3,7 @@
 from monai_cobot.orchestration.config import OrchestrationConfig
 from monai_cobot.orchestration.hamilton import hamilton_product, hypercomplex_weight
 from monai_cobot.orchestration.orchestrator import Orchestrator, SiteMix
+from monai_cobot.orchestration.report import OrchestrationReport, orthogonal_departure
 from monai_cobot.orchestration.tensor_product import (
     bcirc,
     dft_matrix,
@@ -15,6 +16,7 @@ from monai_cobot.orchestration.tensor_product import (
 
 __all__ = [
     "OrchestrationConfig",
+    "OrchestrationReport",
     "Orchestrator",
     "SiteMix",
     "bcirc",
@@ -23,6 +25,7 @@ __all__ = [
     "hamilton_product",
     "hypercomplex_weight",
     "mode3_product",
+    "orthogonal_departure",
     "t_product",
     "transform_domain_product",
     "unfold",
