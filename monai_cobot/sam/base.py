@@ -19,6 +19,7 @@ from monai_cobot.errors import CobotError
 from monai_cobot.sam.build import build_architecture, build_random
 from monai_cobot.sam.fetch import default_folder
 from monai_cobot.sam.positions import interpolate_positions, is_position_table
+from monai_cobot.sam.shipped import SHIPPED, load_shipped
 from monai_cobot.sam.sizes import SIZES, SAMSize, get_size
 
 RANDOM = "random"
@@ -62,25 +63,28 @@ def load_base(
     Args:
         sam: ``vit_b``, ``vit_l``, ``vit_h`` or ``small``.
         sam_checkpoint: a ``.pth`` as Meta distributes it, a ``.safetensors`` with the same keys, or
-            ``random`` for seeded random weights. ``small`` needs none.
+            ``random`` for seeded random weights. ``small`` needs none: it has shipped weights where
+            there are any, else random ones.
         image_size: side of the square input in pixels; default 1024, 256 for ``small``.
 
     Raises:
         CobotError: unknown size, an official size without weights, a file that is missing, is no
-            checkpoint or belongs to another size.
+            checkpoint, belongs to another size, or is not the one that was shipped.
     """
     size = get_size(sam)
     side = size.image_size if image_size is None else image_size
     if not sam_checkpoint and size.official:
         raise CobotError(_missing_checkpoint(sam))
     network = build_architecture(size, side)
-    if not sam_checkpoint or str(sam_checkpoint) == RANDOM:
+    if str(sam_checkpoint) == RANDOM or not (sam_checkpoint or sam in SHIPPED):
         weights, state = RANDOM, build_random(size, RANDOM_SEED).state_dict()
+    elif not sam_checkpoint:
+        weights, state = SHIPPED[sam].file, load_shipped(sam)
     else:
         file = Path(sam_checkpoint).expanduser()
         weights, state = file.name, read_checkpoint(file)
     identity = BaseModel(sam, side, weights, hash_weights(state))
-    load_weights(network, state, size, str(sam_checkpoint))
+    load_weights(network, state, size, weights)
     return network, identity
 
 

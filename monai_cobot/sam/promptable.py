@@ -12,12 +12,16 @@ from torch.nn import functional as F
 from monai_cobot.errors import CobotError
 
 
-def decode_boxes(sam: Sam, image_embedding: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
-    """Masks of all boxes of one image from the mask decoder, in one batch.
+def decode_boxes(sam: Sam, image_embeddings: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
+    """Masks of boxes from the mask decoder, in one batch, whichever images they belong to.
+
+    segment-anything's decoder repeats one image's embedding for all prompts and adds the dense
+    prompt. So the embeddings go in with the dense prompt, and zeros in their place: the sum is the
+    same, and the prompts may belong to several images.
 
     Args:
         sam: the network.
-        image_embedding: (1, C, h, w), of one image.
+        image_embeddings: (P, C, h, w), that of each box's image; (1, C, h, w) for one image.
         boxes: (P, 4) XYXY in the model frame, pixels.
 
     Returns:
@@ -25,16 +29,21 @@ def decode_boxes(sam: Sam, image_embedding: Tensor, boxes: Tensor) -> tuple[Tens
     """
     sparse, dense = sam.prompt_encoder(points=None, boxes=boxes, masks=None)
     low_res_masks, quality = sam.mask_decoder(
-        image_embeddings=image_embedding,
+        image_embeddings=torch.zeros_like(image_embeddings[:1]),
         image_pe=sam.prompt_encoder.get_dense_pe(),
         sparse_prompt_embeddings=sparse,
-        dense_prompt_embeddings=dense,
+        dense_prompt_embeddings=image_embeddings + dense,
         multimask_output=False,
     )
     return low_res_masks, quality
 
 
-def predict_masks(sam: Sam, image: Tensor, boxes: Sequence[Tensor] | None = None) -> Tensor:
+def predict_masks(
+    sam: Sam,
+    image: Tensor,
+    boxes: Sequence[Tensor] | None = None,
+    embeddings: Tensor | None = None,
+) -> Tensor:
     """Mask logits for the boxes of every image.
 
     Args:
@@ -42,6 +51,8 @@ def predict_masks(sam: Sam, image: Tensor, boxes: Sequence[Tensor] | None = None
         image: (B, 3, S, S), normalised and padded (model frame).
         boxes: for each image its (P_b, 4) boxes XYXY in the model frame; ``None`` prompts every
             image with one box around all of it.
+        embeddings: (B, C, h, w) where the images went through the encoder before, as for several
+            sets of boxes; ``None`` encodes them now.
 
     Returns:
         (sum of P_b, 1, S, S) logits in the model frame: the prompts of the first image, then those
@@ -57,12 +68,10 @@ def predict_masks(sam: Sam, image: Tensor, boxes: Sequence[Tensor] | None = None
         raise CobotError(
             f"{image.shape[0]} images but boxes for {len(boxes)}: give one (P, 4) each"
         )
-    embeddings = sam.image_encoder(image)
-    low_res_masks = torch.cat(
-        [
-            decode_boxes(sam, embedding[None], image_boxes)[0]
-            for embedding, image_boxes in zip(embeddings, boxes, strict=True)
-        ]
-    )
+    if embeddings is None:
+        embeddings = sam.image_encoder(image)
+    counts = torch.tensor([len(image_boxes) for image_boxes in boxes], device=embeddings.device)
+    owners = embeddings.repeat_interleave(counts, dim=0)
+    low_res_masks, _ = decode_boxes(sam, owners, torch.cat(list(boxes)))
     size = (image.shape[-2], image.shape[-1])
     return F.interpolate(low_res_masks, size=size, mode="bilinear", align_corners=False)
