@@ -22,10 +22,16 @@ MAY_IMPORT = {
     "metrics": {"errors"},
     "data": {"errors", "registry"},
     "sam": {"errors", "orchestration", "peft"},
+    "drawings": {"errors"},
+    "pretraining": {"errors", "drawings", "transforms", "metrics", "sam"},
     "inferers": {"errors", "transforms"},
     "handlers": {"errors", "transforms", "metrics", "inferers", "sam"},
     "bundle": {"errors", "transforms", "metrics", "inferers", "sam", "data", "handlers"},
-    "cli": {"errors", "transforms", "metrics", "inferers", "sam", "data", "handlers", "peft"},
+    "evaluation": {"errors", "transforms", "metrics", "inferers", "sam", "data"},
+    "cli": {
+        *("errors", "transforms", "metrics", "inferers", "sam", "data", "handlers", "peft"),
+        *("pretraining", "evaluation"),
+    },
 }
 # Leaves that every room may use.
 MAY_IMPORT = {room: rooms | {"whole_file"} for room, rooms in MAY_IMPORT.items()}

@@ -44,12 +44,12 @@ def load_trained(
     Args:
         network: the network, built with the configuration of the training.
         output_dir: folder of the run.
-        checkpoint: ``auto``, ``best``, ``last``, ``none`` (the untrained model) or a file. A method
-            that trains nothing needs none.
+        checkpoint: ``auto``, ``best``, ``last``, ``none`` (SAM as it is) or a file. A method that
+            trains nothing needs none.
         split: the split whose test part is about to be read.
 
     Returns:
-        the adapter file's manifest; ``None`` for an untrained model.
+        the adapter file's manifest; ``None`` for SAM as it is.
 
     Raises:
         CobotError: no adapter, one of another model, or one that was trained on another split,
@@ -59,7 +59,7 @@ def load_trained(
         return None
     file = adapter_file(output_dir, checkpoint)
     if file is None:
-        LOGGER.info("checkpoint: none, the untrained model is evaluated")
+        LOGGER.info("checkpoint: none, SAM is evaluated as it is (zero shot)")
         return None
     manifest = load_adapter(network, file)
     trained_on = manifest.get("split_hash")
@@ -119,15 +119,16 @@ def run_columns(
 
     Args:
         network: the network that is evaluated.
-        trained: manifest of its adapter, which knows the training's seed; ``None`` if untrained.
+        trained: manifest of its adapter, which knows the training's seed; ``None`` for SAM as it
+            is, which the rows call ``zero_shot``.
         split: the split whose test part is read.
         seed: used where there was no training.
         box_jitter: of the evaluation.
     """
-    untrained = trained is None and not trains_nothing(network)
+    zero_shot = trained is None and not trains_nothing(network)
     return Run(
-        method="untrained" if untrained else network.method,
-        orchestrate=network.orchestrated and not untrained,
+        method="zero_shot" if zero_shot else network.method,
+        orchestrate=network.orchestrated and not zero_shot,
         seed=seed if trained is None else int(trained.get("seed", seed)),
         split_hash=split.hash,
         split_by=split.by,

@@ -139,7 +139,7 @@ def adapter_file(output_dir: str | Path, checkpoint: str = "auto") -> Path | Non
     Args:
         output_dir: folder of the run.
         checkpoint: ``auto`` (the best one, or the last where there was no validation), ``best``,
-            ``last``, ``none`` (the untrained model) or the path of a file.
+            ``last``, ``none`` (SAM as it is) or the path of a file.
 
     Raises:
         CobotError: there is no such file.
@@ -158,7 +158,7 @@ def adapter_file(output_dir: str | Path, checkpoint: str = "auto") -> Path | Non
             return file
     raise CobotError(
         f"no adapter at {' or '.join(map(str, files))}: train first, give the file as checkpoint, "
-        "or set checkpoint: none for the untrained model"
+        "or set checkpoint: none for SAM as it is"
     )
 
 

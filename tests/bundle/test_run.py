@@ -225,9 +225,11 @@ def test_a_users_split_file_is_left_as_it_is(train: Run, tmp_path: Path) -> None
 
 
 def test_an_evaluation_without_training_writes_its_split(evaluate: Run, tmp_path: Path) -> None:
-    evaluate(tmp_path / "untrained", checkpoint="none")
-    split = json.loads((tmp_path / "untrained" / "split.json").read_text())
-    assert {row["split_hash"] for row in rows_of(tmp_path / "untrained")} == {split["hash"]}
+    evaluate(tmp_path / "zero_shot", checkpoint="none")
+    split = json.loads((tmp_path / "zero_shot" / "split.json").read_text())
+    rows = rows_of(tmp_path / "zero_shot")
+    assert {row["split_hash"] for row in rows} == {split["hash"]}
+    assert {row["method"] for row in rows} == {"zero_shot", "filled_box", "ellipse"}
 
 
 def test_split_by_slice_warns_and_keeps_the_sides_apart(
