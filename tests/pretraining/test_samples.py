@@ -79,6 +79,18 @@ def test_a_sample_is_its_drawing_turned_or_mirrored(recipe: Recipe) -> None:
     assert len(positions) == 8
 
 
+def test_samples_of_one_step_are_turned_each_on_its_own(recipe: Recipe) -> None:
+    """The same numbers for all of a step would show in the boxes: all moved by the same shares."""
+    jitter = {"mode": "outward", "size": 16}
+    dataset = DrawingSamples(recipe(jitters=[jitter], prompts=1, batch_size=8), SIDE)
+    shares = set()
+    for number in range(8):
+        _, masks, boxes = dataset[number]
+        grown = (boxes[0] - torch.tensor(tight(masks[0]))).abs()
+        shares.add(tuple((grown * 100).round().int().tolist()))
+    assert len(shares) == 8
+
+
 def test_a_drawing_is_used_again_a_batch_apart(
     recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:

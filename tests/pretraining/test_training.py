@@ -6,6 +6,7 @@ import csv
 import os
 import signal
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from torch import Tensor
 from monai_cobot.errors import CobotError
 from monai_cobot.pretraining import Pretraining, PretrainingConfig, training
 from monai_cobot.pretraining.losses import StepLoss, answer_loss
-from monai_cobot.pretraining.prompting import decode_prompts
+from monai_cobot.pretraining.prompting import Clicks, decode_prompts
 from monai_cobot.pretraining.samples import Batch, batches
 from monai_cobot.pretraining.training import Record
 from tests.pretraining.conftest import Recipe
@@ -209,31 +210,66 @@ def test_a_gradient_that_is_not_finite_stops_before_it_does_harm(
     assert Pretraining(recipe(), tmp_path).step == 2
 
 
-def test_the_first_steps_are_plain(
-    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Boxes without clicks and the plain cross-entropy; then points, clicks, the focal loss."""
-    calls: list[tuple[bool, bool, bool]] = []
+@dataclass
+class Asked:
+    """What a call of the decoder was given, and what its first mask answered."""
 
-    def watched_decode(
-        sam: Sam, embeddings: Tensor, boxes: Any = None, clicks: Any = None, masks: Any = None
+    boxes: bool
+    clicks: int
+    mask: Tensor | None
+    answer: Tensor
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
+    """Every call of the decoder, in turn."""
+    calls: list[Asked] = []
+
+    def watched(
+        sam: Sam,
+        embeddings: Tensor,
+        boxes: Tensor | None = None,
+        clicks: Clicks | None = None,
+        masks: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        calls.append((boxes is not None, clicks is not None, masks is not None))
-        return decode_prompts(sam, embeddings, boxes, clicks, masks)
+        low_res, quality = decode_prompts(sam, embeddings, boxes, clicks, masks)
+        count = 0 if clicks is None else clicks[0].shape[1]
+        calls.append(Asked(boxes is not None, count, masks, low_res[:, :1].detach()))
+        return low_res, quality
 
+    monkeypatch.setattr(training, "decode_prompts", watched)
+    return calls
+
+
+def test_the_first_steps_are_plain_and_later_ones_have_points_and_clicks(
+    recipe: Recipe, tmp_path: Path, asked: list[Asked], monkeypatch: pytest.MonkeyPatch
+) -> None:
     focused: list[bool] = []
 
-    def watched_loss(*arguments: Any) -> StepLoss:
+    def watched(*arguments: Any) -> StepLoss:
         focused.append(arguments[4])
         return answer_loss(*arguments)
 
-    monkeypatch.setattr(training, "decode_prompts", watched_decode)
-    monkeypatch.setattr(training, "answer_loss", watched_loss)
+    monkeypatch.setattr(training, "answer_loss", watched)
     run = Pretraining(recipe(plain_steps=2, point_share=1.0, clicks=[0.0, 0.0, 1.0]), tmp_path)
     run.run(3)
-    box, point, click = (True, False, False), (False, True, False), (False, True, True)
-    assert calls == [box, box, point, click, click]
+    assert [call.boxes for call in asked] == [True, True, False, False, False]
+    assert [call.clicks for call in asked] == [0, 0, 1, 2, 3]
     assert focused == [False, False, True, True, True]
+    assert asked[2].mask is None
+    for call, before in zip(asked[3:], asked[2:], strict=False):
+        assert call.mask is not None
+        assert torch.equal(call.mask, before.answer)
+
+
+def test_every_step_draws_its_own_kind_of_prompts(
+    recipe: Recipe, tmp_path: Path, asked: list[Asked]
+) -> None:
+    config = recipe(steps=20, plain_steps=0, point_share=0.5, clicks=[0.5, 0.5], batch_size=1)
+    run = train(config, tmp_path)
+    kinds = {(call.boxes, call.clicks) for call in asked}
+    assert kinds == {(True, 0), (True, 1), (False, 1), (False, 2)}
+    assert run.optimizer.param_groups[0]["lr"] == config.rate(19)
 
 
 def test_every_part_learns_from_the_first_step_on(recipe: Recipe, tmp_path: Path) -> None:
