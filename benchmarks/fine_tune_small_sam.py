@@ -29,16 +29,11 @@ from monai_cobot.data.sampler import ResumableBatchSampler
 from monai_cobot.data.slices import ImageDataset, collate_slices
 from monai_cobot.data.spec import Case, DatasetSpec, target_instances
 from monai_cobot.data.splits import make_split
-from monai_cobot.evaluation import evaluate_cases
-from monai_cobot.inferers import PromptedImageInferer, prepare_slices
-from monai_cobot.metrics import Row, Run, series_name, write_csv
+from monai_cobot.evaluation import BoxEvaluation
+from monai_cobot.inferers import prepare_slices
+from monai_cobot.metrics import Row, Run, read_csv, series_name, write_csv
 from monai_cobot.sam import CobotSAM, build_adapted_sam
-from monai_cobot.transforms import (
-    BoxJitter,
-    boxes_from_masks,
-    image_transforms,
-    slice_transforms,
-)
+from monai_cobot.transforms import BoxJitter, image_transforms, slice_transforms
 
 JITTER = {"mode": "symmetric", "size": 50}
 RATES = (3e-4, 1e-3, 3e-3)
@@ -115,21 +110,23 @@ def train(
     return model.eval()
 
 
-def mean_dice(model: CobotSAM, spec: DatasetSpec, cases: Sequence[Case]) -> float:
-    """Mean Dice over the targets of pictures, from jittered boxes; for the choice of rates."""
-    read = image_transforms(spec.labels)
-    inferer = PromptedImageInferer(
-        model.base.image_size, BoxJitter.from_mapping(JITTER, model.base.image_size)
+def evaluate(model: CobotSAM, sides: Sides, cases: Sequence[Case], seed: int) -> list[Row]:
+    """Rows of the model and of the trivial answers, from jittered boxes."""
+    jitter = BoxJitter.from_mapping(JITTER, model.base.image_size)
+    zero_shot = model.method == "freeze"
+    run = Run(
+        method="zero_shot" if zero_shot else model.method,
+        orchestrate=model.orchestrated,
+        seed=seed,
+        split_hash=sides.split_hash,
+        split_by="patient",
+        image_size=model.base.image_size,
+        sam=model.base.sam,
+        weights=model.base.weights,
+        box_jitter=str(jitter),
     )
-    found: list[float] = []
-    for case in cases:
-        picture = read(case)
-        truth = picture["masks"].bool()
-        boxes = boxes_from_masks(truth)
-        answer = inferer(picture["image"][None], model, boxes, case=case["case"]).bool()
-        both = (answer & truth).sum((1, 2)) * 2.0
-        found += (both / (answer.sum((1, 2)) + truth.sum((1, 2)))).tolist()
-    return float(np.mean(found))
+    rows = BoxEvaluation(model.eval(), run, jitter).rows(sides.spec, cases)
+    return rows if zero_shot else [row for row in rows if not row.trivial]
 
 
 def choose_rates(study: Study, sides: Sides) -> dict[str, float]:
@@ -143,7 +140,8 @@ def choose_rates(study: Study, sides: Sides) -> dict[str, float]:
                 continue
             start = time.perf_counter()
             model = train(study, sides, method, orchestrate, rate, study.seeds[0])
-            trials[name][str(rate)] = mean_dice(model, sides.spec, sides.validation)
+            rows = evaluate(model, sides, sides.validation, study.seeds[0])
+            trials[name][str(rate)] = float(np.mean([row.dice for row in rows]))
             seconds = time.perf_counter() - start
             print(f"{sides.spec.code} {name} {rate:g}: validation {trials[name][str(rate)]:.4f} ({seconds:.0f} s)", flush=True)  # fmt: skip # noqa: E501
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -163,8 +161,6 @@ def test_rows(study: Study, sides: Sides, rates: dict[str, float]) -> Iterator[R
 def _scored(
     study: Study, sides: Sides, method: str, orchestrate: bool, seed: int, rate: float | None
 ) -> list[Row]:
-    from monai_cobot.metrics import read_csv
-
     name = series_name(method, orchestrate).replace(" ", "_")
     file = study.out / sides.spec.code / f"{name}_seed{seed}.csv"
     if not file.is_file():
@@ -172,12 +168,7 @@ def _scored(
             model = build_adapted_sam("small", study.sam_checkpoint, method="freeze")
         else:
             model = train(study, sides, method, orchestrate, rate, seed)
-        jitter = BoxJitter.from_mapping(JITTER, model.base.image_size)
-        run = Run(method=method, orchestrate=orchestrate, seed=seed, split_hash=sides.split_hash,
-                  split_by="patient", image_size=model.base.image_size, sam=model.base.sam,
-                  weights=model.base.weights, box_jitter=str(jitter))  # fmt: skip
-        rows = evaluate_cases(model.eval(), sides.spec, sides.test, run, jitter)
-        write_csv(rows if rate is None else [row for row in rows if not row.trivial], file)
+        write_csv(evaluate(model, sides, sides.test, seed), file)
         print(f"{sides.spec.code} {name} seed {seed}: done", flush=True)
     return read_csv(file)
 

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "data": {"errors", "registry"},
     "sam": {"errors", "orchestration", "peft"},
     "drawings": {"errors"},
-    "pretraining": {"errors", "drawings", "transforms", "metrics", "sam"},
+    "pretraining": {"errors", "drawings", "transforms", "sam", "evaluation"},
     "inferers": {"errors", "transforms"},
     "handlers": {"errors", "transforms", "metrics", "inferers", "sam"},
     "bundle": {"errors", "transforms", "metrics", "inferers", "sam", "data", "handlers"},

@@ -14,7 +14,7 @@ FINAL_DRAWINGS = 500
 def pretrain(
     out: Annotated[Path, typer.Option(help="Folder of the run; a stopped one is continued.")],
     config: Annotated[
-        Path | None, typer.Option(help="YAML of the recipe; default: that of the shipped weights.")
+        Path | None, typer.Option(help="YAML of the recipe; default: small.yaml of the package.")
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")] = "cpu",
     steps: Annotated[
@@ -23,8 +23,8 @@ def pretrain(
     ] = None,
 ) -> None:
     """Train a small SAM on drawings and export its weights in half precision."""
+    from monai_cobot.evaluation import print_mean_scores
     from monai_cobot.pretraining import Pretraining, PretrainingConfig, export_weights
-    from monai_cobot.pretraining.table import print_held_out
 
     run = Pretraining(PretrainingConfig.load(config), out, device)
     try:
@@ -33,7 +33,7 @@ def pretrain(
         typer.echo(f"stopped at step {run.step}: the same command goes on", err=True)
         raise typer.Exit(130) from None
     if run.finished:
-        print_held_out(run.evaluate(FINAL_DRAWINGS))
+        print_mean_scores(run.evaluate(FINAL_DRAWINGS), "held-out drawings")
         run.save()
         weights = export_weights(run, run.folder / f"sam_{run.config.sam}.safetensors")
         typer.echo(f"weights: {weights}")

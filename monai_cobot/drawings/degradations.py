@@ -1,7 +1,8 @@
 """What a camera or a scanner does to a picture.
 
 Canvases are (size, size, channels), grey levels of 0..255 that need not be clipped yet. No function
-changes the canvas that it is given, nor its shape; lengths are in pixels.
+changes the canvas that it is given, nor its shape; lengths are in pixels. What a device does not
+see of an object is taken out of its coverage.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def cast_shadows(rng: Generator, canvas: Canvas, objects: list[DrawnObject]) -> 
     shade = np.zeros_like(covered)
     for drawn in objects:
         shift = np.array([np.sin(angle), np.cos(angle)]) * drawn.half * rng.uniform(0.1, 0.5)
-        moved = np.roll(drawn.coverage, tuple(np.rint(shift).astype(int)), (0, 1))
+        moved = ndimage.shift(drawn.coverage, np.rint(shift), order=0)
         shade = np.maximum(shade, moved)
     shade = ndimage.gaussian_filter(shade, rng.uniform(0.3, 2)) * (1 - covered)
     shaded: Canvas = canvas * (1 - (1 - factor) * shade[..., None])
@@ -93,13 +94,15 @@ def attenuate(rng: Generator, canvas: Canvas) -> Canvas:
     return changed
 
 
-def fan(rng: Generator, canvas: Canvas) -> Canvas:
-    """Black outside of the sector that a curved probe or a sonar sees."""
+def fan(rng: Generator, canvas: Canvas, objects: list[DrawnObject]) -> Canvas:
+    """Black outside of the sector that a curved probe or a sonar sees, and no objects there."""
     size = len(canvas)
     rows, columns = np.mgrid[:size, :size].astype(np.float32)
     x = columns - size * rng.uniform(0.35, 0.65)
     y = rows + size * rng.uniform(0.05, 0.6)
     inside = np.abs(np.arctan2(x, y)) < rng.uniform(0.35, 0.9)
+    for drawn in objects:
+        drawn.coverage = drawn.coverage * inside
     seen: Canvas = canvas * inside[..., None]
     return seen
 

@@ -85,15 +85,16 @@ def _placed(
 
 
 def _part(rng: Generator, size: int, objects: list[DrawnObject], holder: int) -> DrawnObject:
-    """An object inside of another one, cut to it."""
+    """An object inside of another one, cut to what is seen of it."""
     around = objects[holder]
-    inside = np.argwhere(around.coverage > 0.5)
+    seen = visible_masks(objects)[holder]
+    inside = np.argwhere(seen)
     if len(inside) == 0:
         return _beside(rng, size, around, len(objects))
     row, column = inside[rng.integers(len(inside))] + 0.5
     half = max(SMALLEST_HALF, around.half * rng.uniform(0.25, 0.7))
     part = _placed(random_outlines(rng), (float(column), float(row)), half, size, len(objects))
-    part.coverage = part.coverage * around.coverage
+    part.coverage = part.coverage * around.coverage * seen
     part.holder = holder
     return part
 

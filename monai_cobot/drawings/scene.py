@@ -54,6 +54,7 @@ def _attempt(rng: Generator, size: int) -> Drawing:
     objects = random_objects(rng, size)
     canvas = paint_ground(rng, size, style.look)
     canvas = paint_objects(rng, canvas, objects, style.look)
+    covered = np.array([(drawn.coverage > 0.5).sum() for drawn in objects])
     canvas = np.clip(style.finish(rng, canvas, objects), 0, None)
     if rng.random() < 0.5:
         canvas = degrade.tone(rng, canvas, 0.25)
@@ -61,7 +62,6 @@ def _attempt(rng: Generator, size: int) -> Drawing:
         canvas = 255 - np.clip(canvas, 0, 255)
     height, width = _sides(rng, size)
     masks = visible_masks(objects)[:, :height, :width]
-    covered = np.array([(drawn.coverage > 0.5).sum() for drawn in objects])
     seen = masks.sum((1, 2))
     kept = (
         (seen >= SMALLEST_AREA) & (seen >= LEAST_VISIBLE * covered) & (seen < 0.95 * masks[0].size)

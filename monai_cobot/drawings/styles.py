@@ -47,7 +47,7 @@ def _ultrasound(rng: Generator, canvas: Canvas, objects: list[DrawnObject]) -> C
         rng, canvas, rng.uniform(0.3, 1.0), rng.uniform(0.5, 1.3), rng.uniform(0.8, 2.6)
     )
     canvas = degrade.blur(canvas, rng.uniform(0.2, 0.8))
-    return degrade.fan(rng, canvas) if rng.random() < 0.2 else canvas
+    return degrade.fan(rng, canvas, objects) if rng.random() < 0.2 else canvas
 
 
 def _sonar(rng: Generator, canvas: Canvas, objects: list[DrawnObject]) -> Canvas:
@@ -59,7 +59,7 @@ def _sonar(rng: Generator, canvas: Canvas, objects: list[DrawnObject]) -> Canvas
     if rng.random() < 0.3:
         canvas = degrade.add_stripes(rng, canvas, rng.uniform(1, 10))
     canvas = degrade.blur(canvas, rng.uniform(0.2, 1.2))
-    return degrade.fan(rng, canvas) if rng.random() < 0.3 else canvas
+    return degrade.fan(rng, canvas, objects) if rng.random() < 0.3 else canvas
 
 
 def _aerial(rng: Generator, canvas: Canvas, objects: list[DrawnObject]) -> Canvas:

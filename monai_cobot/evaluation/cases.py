@@ -3,103 +3,119 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from monai_cobot import metrics
-from monai_cobot.data.spec import Case, DatasetSpec, target_instances
-from monai_cobot.inferers import PromptedImageInferer, PromptedVolumeInferer
+from monai_cobot.data.spec import Case, DatasetSpec
+from monai_cobot.inferers import (
+    OracleBoxes,
+    PromptedImageInferer,
+    PromptedVolumeInferer,
+    VolumeCollate,
+)
 from monai_cobot.metrics import Row, Run
 from monai_cobot.transforms import (
     BoxJitter,
     Preprocessing,
     boxes_from_masks,
     image_transforms,
-    prompts_from_label,
     volume_to_slices,
     volume_transforms,
-    voxel_spacing,
 )
 
-Network = Callable[..., Tensor]
 
+@dataclass(frozen=True)
+class BoxEvaluation:
+    """Scores a network, the filled box and the ellipse, from boxes of the truth (oracle boxes).
 
-def evaluate_cases(
-    network: Network,
-    spec: DatasetSpec,
-    cases: Sequence[Case],
-    run: Run,
-    jitter: BoxJitter,
-    seed: int = 0,
-    progress: bool = False,
-) -> list[Row]:
-    """Score a network, the filled box and the ellipse on every case; see :func:`evaluate_case`."""
-    bar: Iterable[Case] = tqdm(cases, desc=f"{spec.code} {jitter}", disable=not progress)
-    return [row for case in bar for row in evaluate_case(network, spec, case, run, jitter, seed)]
-
-
-def evaluate_case(
-    network: Network, spec: DatasetSpec, case: Case, run: Run, jitter: BoxJitter, seed: int = 0
-) -> Iterator[Row]:
-    """Score one case from boxes of its truth (oracle boxes).
-
-    Args:
-        network: ``network(image (1, 3, S, S), boxes=[(P, 4)])`` gives logits (P, 1, S, S).
-        spec: the dataset; volumes are scored an organ, pictures an instance.
-        case: with its truth; a picture without a target gives no row.
+    Attributes:
+        network: ``network(image (1, 3, S, S), boxes=[(P, 4)])`` gives logits (P, 1, S, S), model
+            frame.
         run: columns of the network's rows; the trivial answers get theirs from it.
         jitter: of the boxes; all answers are given the same ones.
         seed: of the jitter, with the case's name.
+        device: of the network; None where it is on the CPU, as the data are.
     """
-    if spec.dimensions == 3:
-        yield from _volume_rows(network, spec, case, run, jitter, seed)
-    elif target_instances(case):
-        yield from _picture_rows(network, spec, case, run, jitter, seed)
 
+    network: Callable[..., Tensor]
+    run: Run
+    jitter: BoxJitter
+    seed: int = 0
+    device: torch.device | str | None = None
 
-def _volume_rows(
-    network: Network, spec: DatasetSpec, case: Case, run: Run, jitter: BoxJitter, seed: int
-) -> Iterator[Row]:
-    volume = volume_transforms(Preprocessing(spec.modality, spec.window))(case)
-    inferer = PromptedVolumeInferer(run.image_size, jitter, seed)
-    prompts = prompts_from_label(volume["label"])
-    image = volume["image"].as_tensor()[None]
-    name = str(case["case"])
-    predicted = inferer(image, network, prompts, case=name)[0]
-    truth, prediction = (
-        volume_to_slices(array)[:, 0].numpy() for array in (volume["label"].as_tensor(), predicted)
-    )
-    used = inferer.jittered_prompts(prompts, truth.shape[1:], name)
-    x, y, z = voxel_spacing(volume["image"])
-    answers = {run: prediction}
-    for kind in metrics.TRIVIAL_ANSWERS:
-        answers[run.trivial(kind)] = metrics.trivial_volume(used, truth.shape, kind)
-    for columns, answer in answers.items():
-        scores = metrics.organ_scores(answer, truth, spec.organs, (z, y, x))
-        yield from metrics.volume_rows(scores, columns, case=name, patient=str(case["patient"]))
+    def rows(self, spec: DatasetSpec, cases: Sequence[Case], progress: bool = False) -> list[Row]:
+        """Rows of cases with their truth: of a volume an organ, of a picture an instance.
 
+        A picture without a target gives none. ``progress`` shows a bar.
+        """
+        rows_of = self.of_volume if spec.dimensions == 3 else self.of_picture
+        bar: Iterable[Case] = tqdm(cases, desc=f"{spec.code} {self.jitter}", disable=not progress)
+        return [row for case in bar for row in rows_of(spec, case)]
 
-def _picture_rows(
-    network: Network, spec: DatasetSpec, case: Case, run: Run, jitter: BoxJitter, seed: int
-) -> Iterator[Row]:
-    picture = image_transforms(spec.labels)(case)
-    masks: Tensor = picture["masks"]
-    boxes = boxes_from_masks(masks)
-    size = (int(masks.shape[1]), int(masks.shape[2]))
-    inferer = PromptedImageInferer(run.image_size, jitter, seed)
-    name = str(case["case"])
-    predicted = inferer(picture["image"][None], network, boxes, case=name).bool().numpy()
-    used = inferer.jittered_boxes(boxes, size, name).numpy()
-    answers = {run: predicted}
-    for kind, answer in metrics.TRIVIAL_ANSWERS.items():
-        answers[run.trivial(kind)] = answer(used, size)
-    classes = {organ.label: organ.name for organ in spec.organs}
-    names = [classes[int(label)] for label in picture["organs"]]
-    ids = [str(int(instance)) for instance in picture["instances"]]
-    truth = masks.bool().numpy()
-    for columns, found in answers.items():
-        scores = metrics.instance_scores(found, truth, names)
-        yield from metrics.instance_rows(
-            scores, ids, columns, case=name, patient=str(case["patient"])
+    def of_volume(self, spec: DatasetSpec, case: Case) -> Iterator[Row]:
+        """Rows of one volume."""
+        item = volume_transforms(Preprocessing(spec.modality, spec.window))(case)
+        batch = VolumeCollate(OracleBoxes())([item])
+        name, prompts = batch["case"], batch["prompts"]
+        inferer = PromptedVolumeInferer(self.run.image_size, self.jitter, self.seed, self.device)
+        predicted = inferer(batch["image"], self.network, prompts, case=name)
+        truth, prediction = (
+            volume_to_slices(array[0])[:, 0].numpy() for array in (batch["label"], predicted)
         )
+        used = inferer.jittered_prompts(prompts, truth.shape[1:], name)
+        answers = {self.run: prediction}
+        for kind in metrics.TRIVIAL_ANSWERS:
+            answers[self.run.trivial(kind)] = metrics.trivial_volume(used, truth.shape, kind)
+        spacing = batch["spacing"][::-1]
+        for run, answer in answers.items():
+            scores = metrics.organ_scores(answer, truth, spec.organs, spacing)
+            yield from metrics.volume_rows(scores, run, case=name, patient=batch["patient"])
+
+    def of_picture(self, spec: DatasetSpec, case: Case) -> Iterator[Row]:
+        """Rows of one picture."""
+        picture = image_transforms(spec.labels)(case)
+        names = {organ.label: organ.name for organ in spec.organs}
+        return self.of_masks(
+            picture["image"],
+            picture["masks"],
+            [names[int(label)] for label in picture["organs"]],
+            case=picture["case"],
+            patient=picture["patient"],
+            instances=picture["instances"].tolist(),
+        )
+
+    def of_masks(
+        self,
+        image: Tensor,
+        masks: Tensor,
+        classes: Sequence[str],
+        *,
+        case: str,
+        patient: str,
+        instances: Sequence[int],
+    ) -> Iterator[Row]:
+        """Rows of a picture that is at hand, wherever it comes from.
+
+        Args:
+            image: (1 or 3, H, W), 0..255, slice frame.
+            masks: (P, H, W), 0 or 1, none of them empty.
+            classes: name of each mask's class.
+            case: name of the picture.
+            patient: the group that it belongs to.
+            instances: number of each mask.
+        """
+        boxes = boxes_from_masks(masks)
+        size = (int(masks.shape[1]), int(masks.shape[2]))
+        inferer = PromptedImageInferer(self.run.image_size, self.jitter, self.seed, self.device)
+        predicted = inferer(image[None], self.network, boxes, case=case)
+        used = inferer.jittered_boxes(boxes, size, case).numpy()
+        answers = {self.run: predicted.numpy()}
+        for kind in metrics.TRIVIAL_ANSWERS:
+            answers[self.run.trivial(kind)] = metrics.trivial_masks(used, size, kind)
+        for run, answer in answers.items():
+            scores = metrics.instance_scores(answer, masks.numpy(), classes)
+            yield from metrics.instance_rows(scores, instances, run, case=case, patient=patient)

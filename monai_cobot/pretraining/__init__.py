@@ -2,11 +2,10 @@
 
 from monai_cobot.pretraining.config import PretrainingConfig
 from monai_cobot.pretraining.export import export_weights
-from monai_cobot.pretraining.held_out import HeldOutScore, score_drawings, score_held_out
+from monai_cobot.pretraining.held_out import score_drawings, score_held_out
 from monai_cobot.pretraining.training import Pretraining
 
 __all__ = [
-    "HeldOutScore",
     "Pretraining",
     "PretrainingConfig",
     "export_weights",

@@ -4,36 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import yaml
 
 from monai_cobot.errors import CobotError
+from monai_cobot.pretraining.stage import Stage, check_whole, is_number
 from monai_cobot.sam.sizes import get_size
-from monai_cobot.transforms import BoxJitter
 
 DEFAULT = Path(__file__).with_name("small.yaml")
 
-LIKE_ANY_RUN = (
-    "steps",
-    "decay_steps",
-    "held_out",
-    "held_out_interval",
-    "state_interval",
-    "workers",
-)
-"""Settings that may differ between a run and its continuation before the decay."""
+LIKE_ANY_RUN = ("held_out", "held_out_interval", "state_interval", "workers")
+"""Settings that may differ between a run and its continuation."""
 
 LOWEST_WHOLE = {
-    "seed": 0, "steps": 1, "decay_steps": 0, "warmup_steps": 0, "plain_steps": 0,
-    "batch_size": 1, "prompts": 1, "reuse": 1, "held_out": 0, "held_out_interval": 1,
-    "state_interval": 1, "workers": 0,
+    "seed": 0, "reuse": 1, "held_out": 0, "held_out_interval": 1, "state_interval": 1, "workers": 0,
 }  # fmt: skip
 LARGEST_SEED = 2**63 - 1
+PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -41,63 +32,67 @@ class PretrainingConfig:
     """See ``small.yaml``, which says what each setting is.
 
     Raises:
-        CobotError: a number out of its range, or an unknown SAM or jitter.
+        CobotError: a number out of its range, an unknown SAM or precision, no stage, or stages that
+            do not fit the SAM.
     """
 
     sam: str
     seed: int
-    steps: int
-    decay_steps: int
-    warmup_steps: int
-    plain_steps: int
-    batch_size: int
-    prompts: int
-    reuse: int
-    lr: float
+    precision: str
     weight_decay: float
     gradient_norm: float
-    point_share: float
-    clicks: tuple[float, ...]
-    jitters: tuple[Mapping[str, Any], ...]
+    reuse: int
+    stages: tuple[Stage, ...]
     held_out: int
     held_out_interval: int
     state_interval: int
     workers: int
 
     def __post_init__(self) -> None:
-        get_size(self.sam)
-        for name, lowest in LOWEST_WHOLE.items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
-                raise CobotError(f"{name}={value!r}: give a whole number of at least {lowest}")
-        for name in ("lr", "gradient_norm"):
-            if not (_is_number(getattr(self, name)) and getattr(self, name) > 0):
-                raise CobotError(
-                    f"{name}={getattr(self, name)!r}: give a number above 0, as 1.0e-3"
-                )
-        if not (_is_number(self.weight_decay) and self.weight_decay >= 0):
+        size = get_size(self.sam)
+        check_whole(self, LOWEST_WHOLE)
+        if not (is_number(self.gradient_norm) and self.gradient_norm > 0):
+            raise CobotError(f"gradient_norm={self.gradient_norm!r}: give a number above 0, as 1.0")
+        if not (is_number(self.weight_decay) and self.weight_decay >= 0):
             raise CobotError(f"weight_decay={self.weight_decay!r}: give a number of at least 0")
         if self.seed > LARGEST_SEED:
             raise CobotError(f"seed={self.seed}: give one of at most {LARGEST_SEED}")
-        first = max(self.warmup_steps, self.plain_steps)
-        if self.decay_steps + first > self.steps:
+        if self.precision not in PRECISIONS:
+            raise CobotError(f"precision={self.precision!r}: choose one of {', '.join(PRECISIONS)}")
+        if not self.stages:
+            raise CobotError("stages is empty: give one at least, as small.yaml does")
+        for stage in self.stages:
+            if stage.image_size % size.patch:
+                raise CobotError(
+                    f"image_size={stage.image_size}: give a multiple of the patch, {size.patch}"
+                )
+            if stage.batch_size % self.reuse:
+                raise CobotError(
+                    f"batch_size={stage.batch_size} is not a multiple of reuse={self.reuse}: every "
+                    "step draws so many new pictures; change one of them"
+                )
+        if self.stages[-1].image_size != size.image_size:
             raise CobotError(
-                f"warmup_steps={self.warmup_steps}, plain_steps={self.plain_steps} and "
-                f"decay_steps={self.decay_steps} do not fit into steps={self.steps}: make steps "
-                "larger"
+                f"the last stage has image_size={self.stages[-1].image_size}: give "
+                f"{size.image_size}, the input of sam: {self.sam}"
             )
-        if not _are_shares((self.point_share,)):
-            raise CobotError(f"point_share={self.point_share!r}: give a number between 0 and 1")
-        if not _are_shares(self.clicks) or abs(sum(self.clicks) - 1) > 1e-6:
-            raise CobotError(
-                f"clicks={list(self.clicks)!r}: give shares between 0 and 1 that add up to 1"
-            )
-        if not self.jitters:
-            raise CobotError("jitters is empty: give {mode: proportional, size: 0} for exact boxes")
-        for jitter in self.jitters:
-            if jitter is None:
-                raise CobotError("a jitter is empty: give {mode: proportional, size: 0}")
-            BoxJitter.from_mapping(jitter)
+
+    @property
+    def steps(self) -> int:
+        """Steps of all stages."""
+        return sum(stage.steps for stage in self.stages)
+
+    def locate(self, step: int) -> tuple[int, int]:
+        """The stage's number that a step belongs to, and its number in there; both from 0."""
+        for number, stage in enumerate(self.stages):
+            if step < stage.steps:
+                return number, step
+            step -= stage.steps
+        raise IndexError(f"step {step + self.steps} of {self.steps}")
+
+    def first_step(self, stage: int) -> int:
+        """The step that a stage begins with."""
+        return sum(earlier.steps for earlier in self.stages[:stage])
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> PretrainingConfig:
@@ -111,10 +106,9 @@ class PretrainingConfig:
         if unknown:
             raise CobotError(f"unknown setting(s) {unknown}: choose from {sorted(known)}")
         merged = {**yaml.safe_load(DEFAULT.read_text(encoding="utf-8")), **values}
-        for name in ("clicks", "jitters"):
-            if not isinstance(merged[name], list | tuple):
-                raise CobotError(f"{name}={merged[name]!r}: give a list, as small.yaml does")
-            merged[name] = tuple(merged[name])
+        if not isinstance(merged["stages"], list | tuple):
+            raise CobotError(f"stages={merged['stages']!r}: give a list, as small.yaml does")
+        merged["stages"] = tuple(map(Stage.from_mapping, merged["stages"]))
         return cls(**merged)
 
     @classmethod
@@ -151,38 +145,32 @@ class PretrainingConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON and checkpoints."""
-        return {**asdict(self), "clicks": list(self.clicks), "jitters": [*map(dict, self.jitters)]}
+        return {**asdict(self), "stages": [stage.to_dict() for stage in self.stages]}
 
-    @property
-    def trunk(self) -> str:
-        """SHA-256 of what the steps before the decay depend on."""
-        values = {k: v for k, v in self.to_dict().items() if k not in LIKE_ANY_RUN}
+    def trunk(self, stage: int) -> str:
+        """SHA-256 of what the steps up to a stage depend on, its own end left out."""
+        open_ended = replace(self.stages[stage], steps=1, warmup_steps=0, decay_steps=0)
+        started = (*self.stages[:stage], open_ended)
+        values = {
+            name: value
+            for name, value in self.to_dict().items()
+            if name not in (*LIKE_ANY_RUN, "stages")
+        }
+        values["stages"] = [one.to_dict() for one in started]
+        values["warmup_steps"] = self.stages[stage].warmup_steps
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
     def may_become(self, other: PretrainingConfig, step: int) -> bool:
         """Whether a run of this recipe that stands at ``step`` can go on with another one.
 
-        The end may change while the rate has not begun to fall by either; whatever the steps so far
-        depend on may not.
+        The stage's end may change while its rate has not begun to fall by either, and so may the
+        stages to come; whatever the steps so far depend on may not.
         """
-        same_end = (self.steps, self.decay_steps) == (other.steps, other.decay_steps)
-        before_decay = step <= min(c.steps - c.decay_steps for c in (self, other))
-        return self.trunk == other.trunk and (same_end or before_decay)
-
-    def rate(self, step: int) -> float:
-        """Learning rate of step 0, 1, …: up linearly, constant, down linearly to nothing.
-
-        It goes up twice: at the start, and after the ``plain_steps``.
-        """
-        since = step - self.plain_steps if step >= self.plain_steps else step
-        up = min(1.0, (since + 1) / max(self.warmup_steps, 1))
-        down = min(1.0, (self.steps - step) / max(self.decay_steps, 1))
-        return self.lr * min(up, down)
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _are_shares(values: tuple[object, ...]) -> bool:
-    return all(_is_number(value) and 0 <= value <= 1 for value in values)
+        if step == 0:
+            return self.trunk(0) == other.trunk(0)
+        number, inside = self.locate(step - 1)
+        if number >= len(other.stages) or self.trunk(number) != other.trunk(number):
+            return False
+        mine, new = self.stages[number], other.stages[number]
+        same_end = (mine.steps, mine.decay_steps) == (new.steps, new.decay_steps)
+        return same_end or inside + 1 <= min(s.steps - s.decay_steps for s in (mine, new))

@@ -3,44 +3,9 @@
 from __future__ import annotations
 
 import torch
-from segment_anything.modeling import Sam
 from torch import Tensor
 
-Clicks = tuple[Tensor, Tensor]
-"""Points (N, K, 2), x and y in pixels of the model frame; labels (N, K), 1 inside, 0 outside."""
-
-
-def decode_prompts(
-    sam: Sam,
-    embeddings: Tensor,
-    boxes: Tensor | None = None,
-    clicks: Clicks | None = None,
-    masks: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:
-    """All four masks of the decoder for many prompts of many images at once.
-
-    segment-anything's decoder repeats one image's embedding for its prompts. The dense prompt is
-    added to it, so the embeddings of several images go in with the dense prompt.
-
-    Args:
-        sam: the network.
-        embeddings: (N, C, h, w), the embedding of each prompt's image.
-        boxes: (N, 4) XYXY, model frame.
-        clicks: points and labels.
-        masks: (N, 1, 4h, 4w) logits of the last answer.
-
-    Returns:
-        low_res_masks (N, 4, 4h, 4w), logits, and the predicted IoU (N, 4); the first of the four
-        is the answer to a prompt that leaves no choice.
-    """
-    sparse, dense = sam.prompt_encoder(points=clicks, boxes=boxes, masks=masks)
-    low_res_masks, quality = sam.mask_decoder.predict_masks(
-        image_embeddings=torch.zeros_like(embeddings[:1]),
-        image_pe=sam.prompt_encoder.get_dense_pe(),
-        sparse_prompt_embeddings=sparse,
-        dense_prompt_embeddings=embeddings + dense,
-    )
-    return low_res_masks, quality
+from monai_cobot.sam import Clicks
 
 
 def points_inside(masks: Tensor) -> Clicks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -9,13 +10,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from monai_cobot.drawings import Drawing, draw
 from monai_cobot.pretraining.config import PretrainingConfig
 from monai_cobot.pretraining.interrupt import leave_interrupts_to_parent
 from monai_cobot.transforms import BoxJitter, SAMFrame, boxes_from_masks
 
+KEPT_STEPS = 16
+"""Steps between two uses of a drawing. Up to so many workers find what they drew themselves."""
+WORKER_NICENESS = 10
 HELD_OUT_SEED = 999_983
 """Added to the seed: held-out drawings are another row, however long the training."""
 
@@ -42,82 +46,88 @@ Sample = tuple[Tensor, Tensor, Tensor]
 
 
 class DrawingSamples(Dataset[Sample]):
-    """Sample n: a drawing, mirrored and turned, with some of its objects and their jittered boxes.
+    """Samples of a stage: a drawing, mirrored and turned, some objects, their jittered boxes.
 
-    Everything depends on (seed, n) alone. Rows of drawings come ``reuse`` times, a batch apart:
-    they are kept for so long, which helps where one process draws all batches.
+    Everything depends on (seed, stage, n) alone. A step draws a share 1 / ``reuse`` of its pictures
+    anew; the others are those that earlier steps drew, ``KEPT_STEPS``, twice ``KEPT_STEPS``, …
+    steps before. They are kept for so long.
 
     Args:
-        config: seed, batch size, reuse, prompts and jitters.
-        image_size: side S of the model frame, in pixels.
+        config: seed, reuse and stages.
+        number: which stage.
     """
 
-    def __init__(self, config: PretrainingConfig, image_size: int) -> None:
-        self.config, self.image_size = config, image_size
-        self.jitters = [BoxJitter.from_mapping(j, image_size) for j in config.jitters]
+    def __init__(self, config: PretrainingConfig, number: int) -> None:
+        self.config, self.number, self.stage = config, number, config.stages[number]
+        self.jitters = [
+            BoxJitter.from_mapping(j, self.stage.image_size) for j in self.stage.jitters
+        ]
+        self.fresh = self.stage.batch_size // config.reuse
+        """Pictures that a step draws anew."""
+        self.offset = sum(
+            (stage.steps + KEPT_STEPS * config.reuse) * stage.batch_size
+            for stage in config.stages[:number]
+        )
+        """Drawings that earlier stages may have had."""
         self._kept: dict[int, Drawing] = {}
 
     def __getitem__(self, number: int) -> Sample:
         """Image (3, S, S) float32, masks (P, S, S) uint8 and boxes (P, 4), model frame."""
-        config = self.config
-        rows, place = divmod(number, config.batch_size)
-        drawing = self._drawing(rows // config.reuse * config.batch_size + place)
-        rng = np.random.default_rng(np.random.SeedSequence((config.seed, number, 1)))
+        stage = self.stage
+        drawing = self._drawing(number)
+        rng = np.random.default_rng(
+            np.random.SeedSequence((self.config.seed, self.number, number, 1))
+        )
         image, masks = _turned(rng, drawing)
-        turns = -(-config.prompts // len(masks))
+        turns = -(-stage.prompts // len(masks))
         asked = np.concatenate([rng.permutation(len(masks)) for _ in range(turns)])
-        masks = masks[asked[: config.prompts]]
-        frame = SAMFrame(int(image.shape[1]), int(image.shape[2]), self.image_size)
+        masks = masks[asked[: stage.prompts]]
+        frame = SAMFrame(int(image.shape[1]), int(image.shape[2]), stage.image_size)
         targets = frame.masks_to_model(torch.from_numpy(masks).to(torch.uint8))
-        plain = rows < config.plain_steps
-        boxes = [
-            self._jittered(rng, box[None], frame.resized, plain)
-            for box in boxes_from_masks(targets)
-        ]
+        boxes = [self._jittered(rng, box[None], frame.resized) for box in boxes_from_masks(targets)]
         return frame.image_to_model(torch.from_numpy(image)), targets, torch.cat(boxes)
 
-    def _drawing(self, number: int) -> Drawing:
-        if number not in self._kept:
-            if len(self._kept) >= 2 * self.config.batch_size:
-                del self._kept[next(iter(self._kept))]
-            self._kept[number] = draw(self.config.seed, number, self.image_size)
-        return self._kept[number]
+    def drawing_number(self, number: int) -> int:
+        """Which drawing sample ``number`` of the stage shows."""
+        step, place = divmod(number, self.stage.batch_size)
+        age, slot = divmod(place, self.fresh)
+        row = step + KEPT_STEPS * (self.config.reuse - 1 - age)
+        return self.offset + row * self.fresh + slot
 
-    def _jittered(
-        self, rng: np.random.Generator, box: Tensor, size: tuple[int, int], plain: bool
-    ) -> Tensor:
-        jitter = self.jitters[-1 if plain else rng.integers(len(self.jitters))]
+    def _drawing(self, sample: int) -> Drawing:
+        """The drawing of a sample; it is kept until its last use."""
+        number = self.drawing_number(sample)
+        drawing = self._kept.pop(number, None)
+        if drawing is None:
+            drawing = draw(self.config.seed, number, self.stage.image_size)
+        if sample % self.stage.batch_size // self.fresh < self.config.reuse - 1:
+            if len(self._kept) >= KEPT_STEPS * self.stage.batch_size:
+                del self._kept[next(iter(self._kept))]  # of a process that never comes to its use
+            self._kept[number] = drawing
+        return drawing
+
+    def _jittered(self, rng: np.random.Generator, box: Tensor, size: tuple[int, int]) -> Tensor:
+        jitter = self.jitters[rng.integers(len(self.jitters))]
         jitter.set_random_state(seed=int(rng.integers(2**31)))
         return jitter(box, size)
 
 
-class Steps(Sampler[list[int]]):
-    """The numbers of the samples of every step from ``first`` to before ``last``."""
-
-    def __init__(self, first: int, last: int, batch_size: int) -> None:
-        self.first, self.last, self.batch_size = first, last, batch_size
-
-    def __len__(self) -> int:
-        """Count the steps."""
-        return max(self.last - self.first, 0)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        """Give the steps in order."""
-        for step in range(self.first, self.last):
-            yield list(range(step * self.batch_size, (step + 1) * self.batch_size))
-
-
-def batches(
-    config: PretrainingConfig, image_size: int, first: int, last: int
-) -> DataLoader[Sample]:
-    """The batches of steps ``first`` to before ``last``."""
+def batches(config: PretrainingConfig, stage: int, first: int, last: int) -> DataLoader[Sample]:
+    """The batches of a stage's steps ``first`` to before ``last``, in order."""
+    size = config.stages[stage].batch_size
     return DataLoader(
-        DrawingSamples(config, image_size),
-        batch_sampler=Steps(first, last, config.batch_size),
+        DrawingSamples(config, stage),
+        batch_sampler=[list(range(step * size, (step + 1) * size)) for step in range(first, last)],
         num_workers=config.workers,
         collate_fn=collate,
-        worker_init_fn=leave_interrupts_to_parent,
+        worker_init_fn=prepare_worker,
     )
+
+
+def prepare_worker(worker: int) -> None:
+    """A process that draws leaves Ctrl-C to its parent, and the cores, where they are short."""
+    leave_interrupts_to_parent(worker)
+    os.nice(WORKER_NICENESS)
 
 
 def collate(samples: Sequence[Sample]) -> Batch:

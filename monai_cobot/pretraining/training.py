@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from segment_anything.modeling import Sam
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from monai_cobot.errors import CobotError
+from monai_cobot.evaluation import MeanScore
 from monai_cobot.pretraining.config import PretrainingConfig
-from monai_cobot.pretraining.held_out import HeldOutScore, score_drawings
+from monai_cobot.pretraining.held_out import score_drawings
 from monai_cobot.pretraining.interrupt import postponed_interrupt
 from monai_cobot.pretraining.losses import StepLoss, answer_loss
-from monai_cobot.pretraining.prompting import (
-    click_errors,
-    decode_prompts,
-    joined,
-    points_inside,
-)
+from monai_cobot.pretraining.prompting import click_errors, joined, points_inside
 from monai_cobot.pretraining.samples import Batch, batches, held_out
 from monai_cobot.pretraining.state import State, open_folder, read_state, unreadable, write_state
-from monai_cobot.sam.build import build_random
-from monai_cobot.sam.sizes import get_size
+from monai_cobot.sam import BaseModel, build_random, decode_prompts, get_size
+from monai_cobot.sam.base import load_weights
+from monai_cobot.sam.build import build_architecture
 
 BETAS = (0.9, 0.98)
 """Of AdamW: the second moment follows within some 50 steps, which a short training needs."""
-LOSS_SIDE = 128
-"""Masks are compared at this side at most: half of the small SAM's input, twice its answer's."""
-
-Module = TypeVar("Module", bound=nn.Module)
+LOSS_SCALE = 2
+"""Masks are compared at this multiple of the decoder's own side, a quarter of the input's."""
 
 
 @dataclass(frozen=True)
@@ -76,14 +73,9 @@ class Pretraining:
                 "folder, or the same config"
             )
         self.size = get_size(config.sam)
-        self.network: Sam = _moved(build_random(self.size, config.seed), device)
-        self.optimizer = torch.optim.AdamW(
-            self.network.parameters(),
-            lr=config.lr,
-            betas=BETAS,
-            weight_decay=config.weight_decay,
-        )
+        self.device = checked_device(device)
         self.step = 0
+        self._enter(0, build_random(self.size, config.seed).state_dict())
         self.history: list[Record] = []
         self.scores: list[dict[str, Any]] = []
         if state is not None:
@@ -105,27 +97,33 @@ class Pretraining:
             KeyboardInterrupt: after Ctrl-C.
         """
         last = self.config.steps if until is None else min(until, self.config.steps)
-        loader = batches(self.config, self.size.image_size, self.step, last)
         with (
             tqdm(
                 total=self.config.steps, initial=self.step, unit="step", disable=not progress
             ) as bar,
             postponed_interrupt() as stop_wanted,
         ):
-            for batch in loader:
-                self.history.append(self.train_step(batch))
-                self.step += 1
-                bar.update()
-                bar.set_postfix(loss=f"{_recent(self.history):.3f}")
-                if self.config.held_out and self.step % self.config.held_out_interval == 0:
-                    scores = self.evaluate()
-                    if progress:
-                        bar.write("; ".join(map(str, scores)))
-                stopped = stop_wanted()
-                if stopped or self.step == last or self.step % self.config.state_interval == 0:
-                    self.save()
-                if stopped:
-                    raise KeyboardInterrupt
+            while self.step < last:
+                for batch in self._batches(last):
+                    self.history.append(self.train_step(batch))
+                    self.step += 1
+                    bar.update()
+                    bar.set_postfix(loss=f"{_recent(self.history):.3f}")
+                    if self.config.held_out and self.step % self.config.held_out_interval == 0:
+                        scores = self.evaluate()
+                        if progress:
+                            bar.write("; ".join(map(str, scores)))
+                    stopped = stop_wanted()
+                    if stopped or self.step == last or self.step % self.config.state_interval == 0:
+                        self.save()
+                    if stopped:
+                        raise KeyboardInterrupt
+
+    def _batches(self, last: int) -> DataLoader[Any]:
+        """The batches up to step ``last`` or to the end of the stage that the next step is in."""
+        number, inside = self.config.locate(self.step)
+        end = min(last - self.config.first_step(number), self.config.stages[number].steps)
+        return batches(self.config, number, inside, end)
 
     def train_step(self, batch: Batch) -> Record:
         """One step of the optimiser on one batch.
@@ -133,19 +131,18 @@ class Pretraining:
         Raises:
             CobotError: a gradient is not finite; the weights are as before.
         """
+        number, inside = self.config.locate(self.step)
+        if number != self.stage:
+            self._enter(number, self.network.state_dict())
+        stage = self.config.stages[number]
         torch.manual_seed((self.config.seed * 1_000_003 + self.step) % 2**63)
-        kind = torch.rand(1).item()
-        shares = torch.tensor(self.config.clicks, dtype=torch.float32)
-        clicks = int(torch.multinomial(shares, 1))
-        rate = self.config.rate(self.step)
+        by_point = torch.rand(1).item() < stage.point_share
+        clicks = int(torch.multinomial(torch.tensor(stage.clicks, dtype=torch.float32), 1))
+        rate = stage.rate(inside)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.network.train()
-        plain = self.step < self.config.plain_steps
-        if plain:
-            losses = self._answers(batch, by_point=False, clicks=0, focused=False)
-        else:
-            losses = self._answers(batch, kind < self.config.point_share, clicks)
+        losses = self._answers(batch, by_point, clicks, stage.focused)
         total = torch.stack([loss.total for loss in losses]).mean()
         self.optimizer.zero_grad()
         torch.autograd.backward(total)
@@ -165,33 +162,35 @@ class Pretraining:
             lr=rate,
         )
 
-    def _answers(
-        self, batch: Batch, by_point: bool, clicks: int, focused: bool = True
-    ) -> list[StepLoss]:
+    def _answers(self, batch: Batch, by_point: bool, clicks: int, focused: bool) -> list[StepLoss]:
         """The losses of the first answer and of those after each click."""
         masks = batch.masks.to(self.device)
-        target = F.adaptive_avg_pool2d(masks[:, None].float(), min(LOSS_SIDE, masks.shape[-1]))
-        embeddings = self.network.image_encoder(batch.images.to(self.device))
+        with self._precision():
+            embeddings = self.network.image_encoder(batch.images.to(self.device))
         embeddings = embeddings[batch.owner.to(self.device)]
         boxes = None if by_point else batch.boxes.to(self.device)
         points = points_inside(masks) if by_point else None
         previous: Tensor | None = None
         losses = []
         for turn in range(clicks + 1):
-            low_res, quality = decode_prompts(self.network, embeddings, boxes, points, previous)
+            with self._precision():
+                answer = decode_prompts(self.network, embeddings, boxes, points, previous)
+            low_res, quality = (part.float() for part in answer)
             ambiguous = by_point and turn == 0
             trained = slice(None) if ambiguous else slice(0, 1)
+            side = LOSS_SCALE * low_res.shape[-1]
+            target = F.adaptive_avg_pool2d(masks[:, None].float(), side)
             logits = F.interpolate(
-                low_res[:, trained], target.shape[-2:], mode="bilinear", align_corners=False
+                low_res[:, trained], (side, side), mode="bilinear", align_corners=False
             )
             losses.append(answer_loss(logits, quality[:, trained], target, ambiguous, focused))
             if turn < clicks:
                 previous = low_res[:, :1].detach()
-                answer = F.interpolate(previous, masks.shape[-2:], mode="bilinear")[:, 0]
-                points = joined(points, click_errors(answer, masks))
+                shown = F.interpolate(previous, masks.shape[-2:], mode="bilinear")[:, 0]
+                points = joined(points, click_errors(shown, masks))
         return losses
 
-    def evaluate(self, count: int | None = None) -> list[HeldOutScore]:
+    def evaluate(self, count: int | None = None) -> list[MeanScore]:
         """Mean Dice on held-out drawings with boxes of each jitter, kept for ``held_out.csv``.
 
         Args:
@@ -200,9 +199,11 @@ class Pretraining:
         """
         count = self.config.held_out if count is None else count
         drawings = held_out(self.config, count, self.size.image_size)
-        scores = score_drawings(self.network, drawings, self.config.seed)
-        others = [s for s in self.scores if (s["step"], s["drawings"]) != (self.step, count)]
-        self.scores = [*others, *({"step": self.step, **score.to_dict()} for score in scores)]
+        side = self.config.stages[self.stage].image_size
+        base = BaseModel(self.config.sam, side, f"step {self.step}", "")
+        scores = score_drawings(self.network, base, drawings, self.config.seed)
+        others = [s for s in self.scores if (s["step"], s["patients"]) != (self.step, count)]
+        self.scores = [*others, *({"step": self.step, **asdict(score)} for score in scores)]
         return scores
 
     def save(self) -> None:
@@ -217,25 +218,51 @@ class Pretraining:
         )
         write_state(self.folder, state)
 
-    @property
-    def device(self) -> torch.device:
-        """Where the network is."""
-        device: torch.device = self.network.device
-        return device
+    def _enter(self, stage: int, weights: Mapping[str, Tensor]) -> None:
+        """Build the network at a stage's size, with these weights and a fresh optimiser."""
+        self.stage = stage
+        network = build_architecture(self.size, self.config.stages[stage].image_size)
+        load_weights(network, weights, self.size, "of the stage before")
+        self.network: Sam = network.to(self.device)
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(),
+            lr=self.config.stages[stage].lr,
+            betas=BETAS,
+            weight_decay=self.config.weight_decay,
+        )
+
+    def _precision(self) -> torch.autocast:
+        """Products in the recipe's precision."""
+        dtype = getattr(torch, self.config.precision)
+        return torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32)
 
     def _resume(self, state: State) -> None:
         try:
+            if state.step:
+                self._enter(self.config.locate(state.step - 1)[0], state.network)
             self.network.load_state_dict(state.network)
             self.optimizer.load_state_dict(state.optimizer)
             self.history = [Record(**record) for record in state.history]
-        except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
+        except (
+            RuntimeError,
+            ValueError,
+            TypeError,
+            LookupError,
+            AttributeError,
+            CobotError,
+        ) as error:
             raise unreadable(self.folder, error) from error
         self.step, self.scores = state.step, list(state.scores)
 
 
-def _moved(network: Module, device: str | torch.device) -> Module:
+def checked_device(device: str | torch.device) -> torch.device:
+    """The device, where something can be put on it.
+
+    Raises:
+        CobotError: it is not there.
+    """
     try:
-        return network.to(torch.device(device))
+        return torch.zeros(1, device=torch.device(device)).device
     except (RuntimeError, AssertionError) as error:
         raise CobotError(
             f"device {str(device)!r} cannot be used ({str(error).splitlines()[0]}): give cpu, or "

@@ -10,13 +10,14 @@ from monai_cobot.sam.adapter_file import (
 )
 from monai_cobot.sam.base import BaseModel, hash_weights, load_base
 from monai_cobot.sam.build import build_architecture, build_random
-from monai_cobot.sam.promptable import decode_boxes, predict_masks
+from monai_cobot.sam.promptable import Clicks, decode_boxes, decode_prompts, predict_masks
 from monai_cobot.sam.simplify import fold, merge, save_merged
 from monai_cobot.sam.sizes import SIZES, SAMSize, get_size
 
 __all__ = [
     "SIZES",
     "BaseModel",
+    "Clicks",
     "CobotSAM",
     "SAMSize",
     "build_adapted_sam",
@@ -24,6 +25,7 @@ __all__ = [
     "build_from_adapter",
     "build_random",
     "decode_boxes",
+    "decode_prompts",
     "fold",
     "get_size",
     "hash_weights",

@@ -11,9 +11,18 @@ from torch.nn import functional as F
 
 from monai_cobot.errors import CobotError
 
+Clicks = tuple[Tensor, Tensor]
+"""Points (P, K, 2), x and y in pixels of the model frame; labels (P, K), 1 inside, 0 outside."""
 
-def decode_boxes(sam: Sam, image_embeddings: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
-    """Masks of boxes from the mask decoder, in one batch, whichever images they belong to.
+
+def decode_prompts(
+    sam: Sam,
+    image_embeddings: Tensor,
+    boxes: Tensor | None = None,
+    clicks: Clicks | None = None,
+    masks: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """All four masks of the decoder for many prompts in one batch, whichever images they are of.
 
     segment-anything's decoder repeats one image's embedding for all prompts and adds the dense
     prompt. So the embeddings go in with the dense prompt, and zeros in their place: the sum is the
@@ -21,29 +30,35 @@ def decode_boxes(sam: Sam, image_embeddings: Tensor, boxes: Tensor) -> tuple[Ten
 
     Args:
         sam: the network.
-        image_embeddings: (P, C, h, w), that of each box's image; (1, C, h, w) for one image.
+        image_embeddings: (P, C, h, w), that of each prompt's image; (1, C, h, w) for one image.
         boxes: (P, 4) XYXY in the model frame, pixels.
+        clicks: points and labels.
+        masks: (P, 1, 4h, 4w) logits of an earlier answer.
 
     Returns:
-        low_res_masks (P, 1, 4h, 4w), logits, and SAM's predicted quality (P, 1).
+        low_res_masks (P, 4, 4h, 4w), logits, and SAM's predicted quality (P, 4); the first of the
+        four is the answer to a prompt that leaves no choice.
     """
-    sparse, dense = sam.prompt_encoder(points=None, boxes=boxes, masks=None)
-    low_res_masks, quality = sam.mask_decoder(
+    sparse, dense = sam.prompt_encoder(points=clicks, boxes=boxes, masks=masks)
+    low_res_masks, quality = sam.mask_decoder.predict_masks(
         image_embeddings=torch.zeros_like(image_embeddings[:1]),
         image_pe=sam.prompt_encoder.get_dense_pe(),
         sparse_prompt_embeddings=sparse,
         dense_prompt_embeddings=image_embeddings + dense,
-        multimask_output=False,
     )
     return low_res_masks, quality
 
 
-def predict_masks(
-    sam: Sam,
-    image: Tensor,
-    boxes: Sequence[Tensor] | None = None,
-    embeddings: Tensor | None = None,
-) -> Tensor:
+def decode_boxes(sam: Sam, image_embeddings: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
+    """The one mask of every box, (P, 1, 4h, 4w) logits, and its quality (P, 1).
+
+    Arguments as :func:`decode_prompts`.
+    """
+    low_res_masks, quality = decode_prompts(sam, image_embeddings, boxes)
+    return low_res_masks[:, :1], quality[:, :1]
+
+
+def predict_masks(sam: Sam, image: Tensor, boxes: Sequence[Tensor] | None = None) -> Tensor:
     """Mask logits for the boxes of every image.
 
     Args:
@@ -51,8 +66,6 @@ def predict_masks(
         image: (B, 3, S, S), normalised and padded (model frame).
         boxes: for each image its (P_b, 4) boxes XYXY in the model frame; ``None`` prompts every
             image with one box around all of it.
-        embeddings: (B, C, h, w) where the images went through the encoder before, as for several
-            sets of boxes; ``None`` encodes them now.
 
     Returns:
         (sum of P_b, 1, S, S) logits in the model frame: the prompts of the first image, then those
@@ -68,8 +81,7 @@ def predict_masks(
         raise CobotError(
             f"{image.shape[0]} images but boxes for {len(boxes)}: give one (P, 4) each"
         )
-    if embeddings is None:
-        embeddings = sam.image_encoder(image)
+    embeddings = sam.image_encoder(image)
     counts = torch.tensor([len(image_boxes) for image_boxes in boxes], device=embeddings.device)
     owners = embeddings.repeat_interleave(counts, dim=0)
     low_res_masks, _ = decode_boxes(sam, owners, torch.cat(list(boxes)))

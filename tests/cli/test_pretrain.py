@@ -13,7 +13,7 @@ from monai_cobot.cli import app, pretrain
 from monai_cobot.errors import CobotError
 from monai_cobot.pretraining import Pretraining
 from monai_cobot.sam import SIZES, load_base
-from tests.pretraining.conftest import RECIPE
+from tests.pretraining.conftest import RECIPE, STAGE
 from tests.tiny_sam import TINY
 
 RUNNER = CliRunner()
@@ -24,7 +24,9 @@ def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setitem(SIZES, "tiny", TINY)
     monkeypatch.setattr(pretrain, "FINAL_DRAWINGS", 2)
     config = tmp_path / "mine.yaml"
-    config.write_text(yaml.safe_dump({**RECIPE, "steps": 4}), encoding="utf-8")
+    config.write_text(
+        yaml.safe_dump({**RECIPE, "stages": [{**STAGE, "steps": 4}]}), encoding="utf-8"
+    )
     return ["pretrain", "--out", str(tmp_path / "run"), "--config", str(config)]
 
 

@@ -35,7 +35,7 @@ ALL: dict[str, Callable[[Generator, Canvas], Canvas]] = {
     "shadows below": lambda rng, canvas: degrade.shadows_below(rng, canvas, [disc()], 0.1, 0.8),
     "cast shadows": lambda rng, canvas: degrade.cast_shadows(rng, canvas, [disc()]),
     "attenuate": degrade.attenuate,
-    "fan": degrade.fan,
+    "fan": lambda rng, canvas: degrade.fan(rng, canvas, []),
     "stripes": lambda rng, canvas: degrade.add_stripes(rng, canvas, 5),
     "tone": lambda rng, canvas: degrade.tone(rng, canvas, 0.25),
     "coarsen": lambda rng, canvas: degrade.coarsen(rng, canvas, 0.5),
@@ -114,13 +114,29 @@ def test_thrown_shadows_spare_the_objects() -> None:
     assert changed.min() < 95
 
 
-def test_a_fan_is_black_outside_and_untouched_inside() -> None:
-    shares = []
-    for seed in range(10):
-        values, counts = np.unique(degrade.fan(default_rng(seed), level(100)), return_counts=True)
-        assert set(values.tolist()) <= {0.0, 100.0}
-        shares.append(counts[-1] / counts.sum())
+def test_a_fan_is_black_outside_and_its_objects_end_there() -> None:
+    shares, cut = [], 0
+    for seed in range(40):
+        drawn = disc()
+        whole = drawn.coverage.sum()
+        seen = degrade.fan(default_rng(seed), level(100), [drawn])
+        assert set(np.unique(seen).tolist()) <= {0.0, 100.0}
+        assert not drawn.coverage[seen[..., 0] == 0].any()
+        cut += 0 < drawn.coverage.sum() < whole
+        shares.append((seen > 0).mean())
     assert 0.1 < np.mean(shares) < 0.9
+    assert cut
+
+
+def test_shadows_do_not_come_back_at_the_other_edge() -> None:
+    """An object in a corner throws shadows near itself alone, whatever their direction."""
+    rows, columns = np.mgrid[:SIZE, :SIZE]
+    corner = (np.hypot(rows - 4, columns - 4) < 7).astype(np.float32)
+    drawn = DrawnObject(corner, (4.5, 4.5), 7.0, 0)
+    for seed in range(12):
+        changed = degrade.cast_shadows(default_rng(seed), level(100), [drawn])[..., 0]
+        assert (changed[SIZE // 2 :] == 100).all()
+        assert (changed[:, SIZE // 2 :] == 100).all()
 
 
 def test_tone_keeps_the_order_of_levels() -> None:

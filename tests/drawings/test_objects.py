@@ -57,6 +57,8 @@ def test_objects_of_many_seeds() -> None:
             if drawn.holder is not None:
                 assert drawn.holder < number
                 assert (drawn.coverage <= objects[drawn.holder].coverage).all()
+                seen = visible_masks(objects[:number])[drawn.holder]
+                assert not drawn.coverage[~seen].any()  # nothing of it where the holder is hidden
                 parts += 1
             alike = [other for other in objects if other.group == drawn.group]
             assert len({other.half for other in alike}) == 1

@@ -12,9 +12,15 @@ import torch
 from PIL import Image
 
 from monai_cobot.data import datasets
+from monai_cobot.data.spec import DatasetSpec
 from monai_cobot.errors import CobotError
-from monai_cobot.evaluation import evaluate_cases, zero_shot
-from monai_cobot.evaluation.zero_shot import mean_scores
+from monai_cobot.evaluation import (
+    BoxEvaluation,
+    MeanScore,
+    mean_scores,
+    print_mean_scores,
+    zero_shot,
+)
 from monai_cobot.metrics import Row, Run, filled_box, read_csv
 from monai_cobot.sam import BaseModel, build_random
 from monai_cobot.transforms import BoxJitter
@@ -23,6 +29,7 @@ from tests.tiny_sam import TINY
 
 SIDE = 64
 RUN = Run("zero_shot", False, 0, "", "patient", SIDE, "tiny", "random", "exact")
+EXACT = BoxJitter(size=0, image_size=SIDE)
 
 
 def box_network(image: torch.Tensor, boxes: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -46,6 +53,10 @@ def brast(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+def rows_of(spec: DatasetSpec, folder: Path, jitter: BoxJitter) -> list[Row]:
+    return BoxEvaluation(box_network, RUN, jitter).rows(spec, spec.find_cases(folder))
+
+
 def dice_of(rows: Sequence[Row], method: str) -> dict[str, float]:
     return {row.case: row.dice for row in rows if row.method == method}
 
@@ -53,7 +64,7 @@ def dice_of(rows: Sequence[Row], method: str) -> dict[str, float]:
 def test_pictures_get_a_row_an_instance_and_answer(brast: Path) -> None:
     spec = datasets.get("BRAST")
     cases = spec.find_cases(brast / "BRAST")
-    rows = evaluate_cases(box_network, spec, cases, RUN, BoxJitter(size=0, image_size=SIDE))
+    rows = rows_of(spec, brast / "BRAST", EXACT)
     assert [row.method for row in rows] == ["zero_shot", "filled_box", "ellipse"] * 2
     expected = {cases[0]["case"]: 1.0, cases[1]["case"]: 2 * 192 / (192 + 256)}
     assert dice_of(rows, "filled_box") == pytest.approx(expected)
@@ -65,7 +76,7 @@ def test_pictures_get_a_row_an_instance_and_answer(brast: Path) -> None:
 def test_all_answers_get_the_same_jittered_boxes(brast: Path) -> None:
     spec = datasets.get("BRAST")
     jitter = BoxJitter("symmetric", 100, SIDE)
-    rows = evaluate_cases(box_network, spec, spec.find_cases(brast / "BRAST"), RUN, jitter)
+    rows = rows_of(spec, brast / "BRAST", jitter)
     filled, answered = dice_of(rows, "filled_box"), dice_of(rows, "zero_shot")
     # a box between two pixels' edges: the same pixels' centres lie in it, in either frame
     assert answered == pytest.approx(filled)
@@ -79,8 +90,7 @@ def test_volumes_get_a_row_an_organ(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
         write_nifti(tmp_path / folder / "one.nii.gz", array, np.diag([2.0, 2.0, 3.0, 1.0]))
     spec = datasets.get("SPLEN")
-    jitter = BoxJitter(size=0, image_size=SIDE)
-    rows = evaluate_cases(box_network, spec, spec.find_cases(tmp_path), RUN, jitter)
+    rows = rows_of(spec, tmp_path, EXACT)
     assert [(row.method, row.organ, row.instance) for row in rows] == [
         (method, "spleen", "") for method in ("zero_shot", "filled_box", "ellipse")
     ]
@@ -101,6 +111,31 @@ def test_zero_shot_writes_a_table_a_dataset(brast: Path, tmp_path: Path) -> None
     assert scores[2].dice == pytest.approx(sum(exact) / 2)
 
 
+def test_an_earlier_table_is_not_overwritten(brast: Path, tmp_path: Path) -> None:
+    base = BaseModel("tiny", TINY.image_size, "random", "0" * 64)
+    earlier = tmp_path / "out" / "BRAST" / "metrics.csv"
+    earlier.parent.mkdir(parents=True)
+    earlier.write_text("kept")
+    with pytest.raises(CobotError, match=r"metrics.csv is there already: give another"):
+        next(zero_shot(build_random(TINY), base, brast, ["BRAST"], tmp_path / "out"))
+    assert earlier.read_text() == "kept"
+
+
+def test_the_table_has_a_jitter_and_dataset_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    scores = [
+        MeanScore(dataset, jitter, answer, value, 0.1, 7, 3)
+        for dataset, jitter, answer, value in (
+            ("drawings", "exact", "zero shot", 0.9128), ("drawings", "exact", "ellipse", 0.7),
+            ("BRAST", "exact", "ellipse", 0.86), ("drawings", "outward 50", "ellipse", 0.0),
+        )
+    ]  # fmt: skip
+    print_mean_scores(scores, "small")
+    lines = [line.replace("│", " ").split() for line in capsys.readouterr().out.splitlines()]
+    assert ["exact", "drawings", "7", "0.913", "0.700"] in lines
+    assert ["exact", "BRAST", "7", "–", "0.860"] in lines
+    assert ["outward", "50", "drawings", "7", "–", "0.000"] in lines
+
+
 def test_a_missing_folder_is_named(brast: Path) -> None:
     base = BaseModel("tiny", TINY.image_size, "random", "0" * 64)
     with pytest.raises(CobotError, match=r"no folder SONAR.*--subsets"):
@@ -108,9 +143,7 @@ def test_a_missing_folder_is_named(brast: Path) -> None:
 
 
 def test_means_leave_out_what_cannot_be_said(brast: Path) -> None:
-    spec = datasets.get("BRAST")
-    cases = spec.find_cases(brast / "BRAST")
-    rows = evaluate_cases(box_network, spec, cases, RUN, BoxJitter(size=0, image_size=SIDE))
+    rows = rows_of(datasets.get("BRAST"), brast / "BRAST", EXACT)
     empty = Row(**{**rows[0].__dict__, "dice": math.nan})
     (first, *_) = mean_scores("BRAST", [*rows, empty])
     assert (first.answer, first.targets) == ("zero shot", 2)

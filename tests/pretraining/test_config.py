@@ -11,7 +11,7 @@ import yaml
 from monai_cobot.errors import CobotError
 from monai_cobot.pretraining import PretrainingConfig
 from monai_cobot.pretraining.config import DEFAULT
-from tests.pretraining.conftest import Recipe
+from tests.pretraining.conftest import SMALL_PICTURES, Recipe
 
 EXACT = {"mode": "proportional", "size": 0}
 
@@ -32,8 +32,19 @@ EXACT = {"mode": "proportional", "size": 0}
         ({"lr": float("nan")}, "lr=nan"),
         ({"gradient_norm": -1}, "gradient_norm=-1"),
         ({"weight_decay": -0.1}, "weight_decay=-0.1: give a number of at least 0"),
-        ({"warmup_steps": 5}, "do not fit into steps=6: make steps larger"),
-        ({"plain_steps": 5}, "plain_steps=5 and decay_steps=2 do not fit"),
+        ({"warmup_steps": 5}, "decay_steps=2 do not fit into steps=6: make steps larger"),
+        ({"focused": 1}, "focused=1: give true or false"),
+        ({"precision": "half"}, "precision='half': choose one of float32, bfloat16"),
+        ({"batch_size": 3}, "batch_size=3 is not a multiple of reuse=2"),
+        ({"image_size": 40}, "image_size=40: give a multiple of the patch, 16"),
+        ({"image_size": 48}, "the last stage has image_size=48: give 64, the input of sam: tiny"),
+        ({"stages": []}, "stages is empty: give one at least"),
+        ({"stages": {"steps": 1}}, "stages=.*: give a list"),
+        (
+            {"stages": [{"steps": 1}]},
+            r"a stage is \['steps'\]: give all of \['batch_size', 'clicks'",
+        ),
+        ({"stages": [None]}, "a stage is None: give all of"),
         ({"point_share": 1.5}, "point_share=1.5: give a number between 0 and 1"),
         ({"clicks": [0.5, 0.4]}, "clicks=\\[0.5, 0.4\\]: give shares .* that add up to 1"),
         ({"clicks": [1.5, -0.5]}, "clicks="),
@@ -61,26 +72,26 @@ def test_the_shipped_recipe_says_what_every_setting_is() -> None:
     )
 
 
-def test_a_file_changes_some_settings(tmp_path: Path, recipe: Recipe) -> None:
+def test_a_file_changes_some_settings(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
-    file.write_text("steps: 5000\njitters:\n  - {mode: proportional, size: 0}\n", encoding="utf-8")
+    file.write_text("seed: 5\nweight_decay: 0\n", encoding="utf-8")
     config = PretrainingConfig.load(file)
-    expected = {**PretrainingConfig.load().to_dict(), "steps": 5000, "jitters": [EXACT]}
+    expected = {**PretrainingConfig.load().to_dict(), "seed": 5, "weight_decay": 0}
     assert config.to_dict() == expected
     assert PretrainingConfig.complete(config.to_dict()) == config
-    with pytest.raises(CobotError, match=r"setting\(s\) \['lr'\] are missing"):
-        PretrainingConfig.complete({k: v for k, v in config.to_dict().items() if k != "lr"})
+    with pytest.raises(CobotError, match=r"setting\(s\) \['reuse'\] are missing"):
+        PretrainingConfig.complete({k: v for k, v in config.to_dict().items() if k != "reuse"})
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (None, "mine.yaml cannot be read as YAML .*: mend it"),
-        (b"steps: [1", "mine.yaml cannot be read as YAML"),
+        (b"seed: [1", "mine.yaml cannot be read as YAML"),
         (b"\xff\xfe\x00", "mine.yaml cannot be read as YAML"),
         (b"- 1", "mine.yaml holds no settings: see"),
         (b"", "mine.yaml holds no settings"),
-        (b"steps: none", "mine.yaml: steps='none'"),
+        (b"seed: none", "mine.yaml: seed='none'"),
     ],
 )
 def test_files_that_are_no_recipe(tmp_path: Path, content: bytes | None, message: str) -> None:
@@ -92,14 +103,22 @@ def test_files_that_are_no_recipe(tmp_path: Path, content: bytes | None, message
 
 
 def test_the_rate_goes_up_stays_and_goes_down(recipe: Recipe) -> None:
-    config = recipe(steps=10, plain_steps=0, warmup_steps=2, decay_steps=4, lr=1.0)
-    rates = [config.rate(step) for step in range(10)]
+    stage = recipe(steps=10, warmup_steps=2, decay_steps=4, lr=1.0).stages[0]
+    rates = [stage.rate(step) for step in range(10)]
     assert rates == pytest.approx([0.5, 1, 1, 1, 1, 1, 1, 0.75, 0.5, 0.25])
-    twice = recipe(steps=10, plain_steps=3, warmup_steps=2, decay_steps=4, lr=1.0)
-    rates = [twice.rate(step) for step in range(10)]
-    assert rates == pytest.approx([0.5, 1, 1, 0.5, 1, 1, 1, 0.75, 0.5, 0.25])
-    constant = recipe(steps=3, plain_steps=0, warmup_steps=0, decay_steps=0, lr=0.2)
+    constant = recipe(steps=3, warmup_steps=0, decay_steps=0, lr=0.2).stages[0]
     assert [constant.rate(step) for step in range(3)] == [0.2] * 3
+
+
+def test_steps_run_through_the_stages(recipe: Recipe) -> None:
+    config = recipe(before=[SMALL_PICTURES, {**SMALL_PICTURES, "steps": 3}], steps=4)
+    assert config.steps == 9
+    assert [config.locate(step) for step in range(9)] == [
+        (0, 0), (0, 1), (1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2), (2, 3),
+    ]  # fmt: skip
+    assert [config.first_step(stage) for stage in range(3)] == [0, 2, 5]
+    with pytest.raises(IndexError, match="step 9 of 9"):
+        config.locate(9)
 
 
 def test_a_run_may_change_its_end_before_its_decay_and_nothing_else(recipe: Recipe) -> None:
@@ -111,6 +130,19 @@ def test_a_run_may_change_its_end_before_its_decay_and_nothing_else(recipe: Reci
     assert config.may_become(shorter, 4)
     assert not config.may_become(shorter, 5)
     assert config.may_become(recipe(steps=10, decay_steps=4, workers=2, held_out=9), 9)
-    for other in ({"lr": 2.0e-3}, {"seed": 4}, {"batch_size": 3}, {"jitters": [EXACT]},
-                  {"plain_steps": 0}):  # fmt: skip
+    for other in ({"lr": 2.0e-3}, {"seed": 4}, {"batch_size": 4}, {"jitters": [EXACT]},
+                  {"warmup_steps": 0}, {"focused": False}, {"precision": "float32"},
+                  {"before": [SMALL_PICTURES]}):  # fmt: skip
         assert not config.may_become(recipe(steps=10, decay_steps=4, **other), 0), other
+
+
+def test_stages_to_come_may_change_and_those_that_are_over_may_not(recipe: Recipe) -> None:
+    config = recipe(before=[SMALL_PICTURES])
+    assert config.may_become(recipe(before=[SMALL_PICTURES], lr=5.0e-3, steps=9), 2)
+    assert not config.may_become(recipe(before=[SMALL_PICTURES], lr=5.0e-3), 3)
+    assert config.may_become(recipe(before=[SMALL_PICTURES], steps=9), 3)
+    longer = recipe(before=[{**SMALL_PICTURES, "steps": 5}])
+    assert config.may_become(longer, 2)  # it is not left yet
+    assert not config.may_become(longer, 3)
+    assert not config.may_become(recipe(), 3)  # the stage is not there
+    assert not config.may_become(recipe(before=[{**SMALL_PICTURES, "lr": 5.0e-3}]), 1)

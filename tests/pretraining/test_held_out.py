@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 
 import numpy as np
@@ -10,18 +11,18 @@ import torch
 from torch.nn import functional as F
 
 from monai_cobot.drawings import Drawing, draw
+from monai_cobot.evaluation import MeanScore
 from monai_cobot.pretraining import score_drawings, score_held_out
-from monai_cobot.pretraining.held_out import HeldOutScore
 from monai_cobot.pretraining.samples import HELD_OUT_SEED
-from monai_cobot.pretraining.table import print_held_out
-from monai_cobot.sam import build_random
+from monai_cobot.sam import BaseModel, build_random
 from tests.tiny_sam import TINY
 
 MEAN = torch.tensor([123.675, 116.28, 103.53])[:, None, None]
 STD = torch.tensor([58.395, 57.12, 57.375])[:, None, None]
+BASE = BaseModel("tiny", TINY.image_size, "random", "")
 
 
-def by_key(scores: list[HeldOutScore]) -> dict[tuple[str, str], HeldOutScore]:
+def by_key(scores: list[MeanScore]) -> dict[tuple[str, str], MeanScore]:
     return {(score.answer, score.box_jitter): score for score in scores}
 
 
@@ -37,7 +38,7 @@ def test_exact_boxes_one_by_one() -> None:
         for values in sam.mask_decoder.output_hypernetworks_mlps[0].parameters():
             values.copy_(torch.randn(values.shape, generator=generator))
     drawings = [draw(8, number, 64) for number in range(5)]
-    found = by_key(score_drawings(sam, drawings))
+    found = by_key(score_drawings(sam, BASE, drawings))
     by_sam, by_box, shares = [], [], []
     for drawing in drawings:
         height, width = drawing.image.shape[1:]
@@ -64,41 +65,41 @@ def test_exact_boxes_one_by_one() -> None:
             answer = (full[:height, :width] > 0).numpy()
             by_sam.append(dice(answer, mask))
             shares.append(answer.mean())
-    sam_score, box_score = found["sam", "exact"], found["filled_box", "exact"]
+    sam_score, box_score = found["zero shot", "exact"], found["filled box", "exact"]
     assert sam_score.dice == pytest.approx(np.mean(by_sam), abs=1e-3)  # a pixel at the threshold
     assert 0.1 < np.mean(shares) < 0.99
     assert box_score.dice == pytest.approx(statistics.mean(by_box))
     assert box_score.deviation == pytest.approx(statistics.stdev(by_box))
-    assert (box_score.objects, box_score.drawings) == (len(by_box), 5)
+    assert (box_score.targets, box_score.patients) == (len(by_box), 5)
 
 
 def test_all_answers_and_jitters_are_there_and_reproducible() -> None:
     sam = build_random(TINY, seed=2)
     sam.train()
     drawings = [draw(8, number, 64) for number in range(3)]
-    found = score_drawings(sam, iter(drawings), seed=1)
+    found = score_drawings(sam, BASE, iter(drawings), seed=1)
     assert not sam.training
     assert list(by_key(found)) == [
         (answer, jitter)
         for jitter in ("exact", "proportional 0.1", "symmetric 50 px at 1024")
-        for answer in ("sam", "filled_box", "ellipse")
+        for answer in ("zero shot", "filled box", "ellipse")
     ]
-    assert found == score_drawings(sam, drawings, seed=1)
-    other = by_key(score_drawings(sam, drawings, seed=2))
-    key = ("filled_box", "symmetric 50 px at 1024")
+    assert found == score_drawings(sam, BASE, drawings, seed=1)
+    other = by_key(score_drawings(sam, BASE, drawings, seed=2))
+    key = ("filled box", "symmetric 50 px at 1024")
     assert other[key] != by_key(found)[key]
-    assert other["filled_box", "exact"] == by_key(found)["filled_box", "exact"]
-    assert by_key(found)["filled_box", "exact"].dice > by_key(found)[key].dice
-    assert score_drawings(sam, []) == []
+    assert other["filled box", "exact"] == by_key(found)["filled box", "exact"]
+    assert by_key(found)["filled box", "exact"].dice > by_key(found)[key].dice
+    assert score_drawings(sam, BASE, []) == []
 
 
 def test_a_rectangle_is_what_its_box_says() -> None:
     masks = np.zeros((1, 40, 64), np.bool_)
     masks[0, 4:20, 8:40] = True
     drawing = Drawing(np.zeros((3, 40, 64), np.uint8), masks, "plain")
-    found = by_key(score_drawings(build_random(TINY), [drawing]))
-    assert found["filled_box", "exact"].dice == 1
-    assert found["filled_box", "exact"].deviation == 0
+    found = by_key(score_drawings(build_random(TINY), BASE, [drawing]))
+    assert found["filled box", "exact"].dice == 1
+    assert math.isnan(found["filled box", "exact"].deviation)  # of a single one
     # an ellipse has π/4 of its box: Dice 2·π/4 / (1 + π/4)
     assert found["ellipse", "exact"].dice == pytest.approx(np.pi / 2 / (1 + np.pi / 4), abs=0.01)
 
@@ -106,20 +107,6 @@ def test_a_rectangle_is_what_its_box_says() -> None:
 def test_networks_are_compared_on_the_same_drawings_of_the_recipe() -> None:
     expected = [draw(2026 + HELD_OUT_SEED, number, 256) for number in range(2)]
     sam = build_random(TINY)
-    found = score_held_out(sam, 2)
-    assert found == score_drawings(sam, expected, 2026)
-    assert str(found[1]) == f"filled_box exact: {found[1].dice:.3f}"
-
-
-def test_the_table_shows_every_answer_and_jitter(capsys: pytest.CaptureFixture[str]) -> None:
-    scores = [
-        HeldOutScore(answer, jitter, value, 0.1, 7, 3)
-        for answer, jitter, value in (("sam", "exact", 0.9128), ("sam", "proportional 0.1", 0.8),
-                                      ("ellipse", "exact", 0.7), ("ellipse", "proportional 0.1", 0))
-    ]  # fmt: skip
-    print_held_out(scores)
-    lines = capsys.readouterr().out.splitlines()
-    title = " ".join(" ".join(lines[:2]).split())  # as wide as the table
-    assert title.startswith("mean Dice on 7 objects of 3 held-out drawings")
-    assert next(line for line in lines if "sam" in line).split() == ["│", "sam", "│", "0.913", "│",
-                                                                      "0.800", "│"]  # fmt: skip
+    found = score_held_out(sam, BASE, 2)
+    assert found == score_drawings(sam, BASE, expected, 2026)
+    assert str(found[1]) == f"filled box exact: {found[1].dice:.3f}"

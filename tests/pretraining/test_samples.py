@@ -9,18 +9,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from monai_cobot.drawings import draw
+from monai_cobot.drawings import Drawing, draw
 from monai_cobot.pretraining import samples
 from monai_cobot.pretraining.samples import (
     HELD_OUT_SEED,
+    KEPT_STEPS,
     Batch,
     DrawingSamples,
-    Steps,
     batches,
     collate,
     held_out,
 )
-from tests.pretraining.conftest import Recipe
+from tests.pretraining.conftest import SMALL_PICTURES, STAGE, Recipe
 
 SIDE = 64
 EXACT = {"mode": "proportional", "size": 0}
@@ -33,15 +33,18 @@ def tight(mask: Tensor) -> list[float]:
     return [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
 
 
-def test_steps_are_consecutive_numbers() -> None:
-    assert list(Steps(0, 3, 2)) == [[0, 1], [2, 3], [4, 5]]
-    assert list(Steps(2, 4, 3)) == [[6, 7, 8], [9, 10, 11]]
-    assert (len(Steps(2, 4, 3)), len(Steps(4, 2, 3))) == (2, 0)
-    assert list(Steps(4, 2, 3)) == []
+def test_steps_are_consecutive_numbers(recipe: Recipe) -> None:
+    def numbers(first: int, last: int, size: int) -> list[list[int]]:
+        loader = batches(recipe(batch_size=size, reuse=1), 0, first, last)
+        return [list(step) for step in loader.batch_sampler]
+
+    assert numbers(0, 3, 2) == [[0, 1], [2, 3], [4, 5]]
+    assert numbers(2, 4, 3) == [[6, 7, 8], [9, 10, 11]]
+    assert numbers(4, 2, 3) == []
 
 
 def test_a_sample_is_in_the_model_frame(recipe: Recipe) -> None:
-    dataset = DrawingSamples(recipe(jitters=[EXACT], prompts=2), SIDE)
+    dataset = DrawingSamples(recipe(jitters=[EXACT], prompts=2), 0)
     for number in range(10):
         image, masks, boxes = dataset[number]
         assert image.shape == (3, SIDE, SIDE)
@@ -55,10 +58,10 @@ def test_a_sample_is_in_the_model_frame(recipe: Recipe) -> None:
 
 def test_a_sample_is_its_drawing_turned_or_mirrored(recipe: Recipe) -> None:
     """Every number gets one of the eight positions, and all of them occur."""
-    config = recipe(jitters=[EXACT], prompts=20, reuse=8, batch_size=1)
-    dataset, positions = DrawingSamples(config, SIDE), set()
+    config = recipe(jitters=[EXACT], prompts=20, reuse=1, batch_size=1)
+    dataset, positions = DrawingSamples(config, 0), set()
     for number in range(48):
-        drawing = draw(config.seed, number // 8, SIDE)
+        drawing = draw(config.seed, dataset.drawing_number(number), SIDE)
         image, masks, _ = dataset[number]
         matches = []
         for quarter in range(4):
@@ -82,7 +85,7 @@ def test_a_sample_is_its_drawing_turned_or_mirrored(recipe: Recipe) -> None:
 def test_samples_of_one_step_are_turned_each_on_its_own(recipe: Recipe) -> None:
     """The same numbers for all of a step would show in the boxes: all moved by the same shares."""
     jitter = {"mode": "outward", "size": 16}
-    dataset = DrawingSamples(recipe(jitters=[jitter], prompts=1, batch_size=8), SIDE)
+    dataset = DrawingSamples(recipe(jitters=[jitter], prompts=1, batch_size=8), 0)
     shares = set()
     for number in range(8):
         _, masks, boxes = dataset[number]
@@ -91,33 +94,66 @@ def test_samples_of_one_step_are_turned_each_on_its_own(recipe: Recipe) -> None:
     assert len(shares) == 8
 
 
-def test_a_drawing_is_used_again_a_batch_apart(
-    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+def test_a_drawing_is_used_again_some_steps_later(recipe: Recipe) -> None:
+    """A third of every step is new; after the first steps a drawing comes three times."""
+    dataset = DrawingSamples(recipe(batch_size=6, reuse=3), 0)
+    steps = [
+        [dataset.drawing_number(number) for number in range(6 * step, 6 * step + 6)]
+        for step in range(100)
+    ]
+    assert all(len(set(step)) == 6 for step in steps)
+    seen: dict[int, list[int]] = {}
+    for number, step in enumerate(steps):
+        for drawing in step:
+            seen.setdefault(drawing, []).append(number)
+    whole = [found for found in seen.values() if found[0] > 0 and found[-1] < 99 and len(found) > 2]
+    assert len(whole) > 100
+    assert {(b - a, c - b) for a, b, c in whole} == {(KEPT_STEPS, KEPT_STEPS)}
+    assert max(map(len, seen.values())) == 3
+    assert sorted(seen) == list(range(len(seen)))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_drawing_is_drawn_once_by_the_process_that_keeps_it(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
     drawn: list[int] = []
+    blank = draw(1, 0, SIDE)
 
-    def counted(seed: int, number: int, size: int) -> object:
+    def counted(seed: int, number: int, size: int) -> Drawing:
         drawn.append(number)
-        return draw(seed, number, size)
+        return blank
 
     monkeypatch.setattr(samples, "draw", counted)
-    dataset = DrawingSamples(recipe(batch_size=2, reuse=3), SIDE)
-    for step in Steps(0, 6, 2):
-        _ = [dataset[number] for number in step]
-    assert drawn == [0, 1, 2, 3]
+    kept = [DrawingSamples(recipe(batch_size=4, reuse=2), 0) for _ in range(workers)]
+    for step in range(40):
+        for place in range(4):
+            kept[step % workers][4 * step + place]
+    assert len(drawn) == len(set(drawn))
+    assert len(kept[0]._kept) <= KEPT_STEPS * 4
+
+
+def test_stages_have_drawings_and_draws_of_their_own(recipe: Recipe) -> None:
+    config = recipe(before=[SMALL_PICTURES, STAGE])
+    stages = [DrawingSamples(config, number) for number in range(3)]
+    assert [stage[0][0].shape[-1] for stage in stages] == [48, 64, 64]
+    used = [{stage.drawing_number(n) for n in range(2 * stage.stage.steps)} for stage in stages]
+    assert not used[0] & used[1]
+    assert not used[1] & used[2]
+    assert max(used[1]) < min(used[2])
 
 
 def test_a_sample_depends_on_seed_and_number_alone(recipe: Recipe) -> None:
     config = recipe()
-    forwards = [DrawingSamples(config, SIDE)[number] for number in range(4)]
-    dataset = DrawingSamples(config, SIDE)
+    forwards = [DrawingSamples(config, 0)[number] for number in range(4)]
+    dataset = DrawingSamples(config, 0)
     backwards = [dataset[number] for number in (3, 2, 1, 0)][::-1]
     copied = pickle.loads(pickle.dumps(dataset))  # as processes that are spawned get it
     for number, (one, other) in enumerate(zip(forwards, backwards, strict=True)):
         for a, b, c in zip(one, other, copied[number], strict=True):
             assert torch.equal(a, b)
             assert torch.equal(a, c)
-    other_seed = DrawingSamples(recipe(seed=4), SIDE)[0]
+    other_seed = DrawingSamples(recipe(seed=4), 0)[0]
     assert not torch.equal(forwards[0][0], other_seed[0])
 
 
@@ -126,9 +162,8 @@ def test_each_box_has_one_of_the_jitters_equally_often(recipe: Recipe) -> None:
     config = recipe(
         jitters=[EXACT, {"mode": "outward", "size": 16}, {"mode": "proportional", "size": 0.5}],
         prompts=100,
-        plain_steps=0,
     )
-    dataset = DrawingSamples(config, SIDE)
+    dataset = DrawingSamples(config, 0)
     kinds = {"exact": 0, "outward": 0, "other": 0}
     for number in range(8):
         _, masks, boxes = dataset[number]
@@ -146,21 +181,9 @@ def test_each_box_has_one_of_the_jitters_equally_often(recipe: Recipe) -> None:
     assert (np.abs(shares - 1 / 3) < 0.12).all(), kinds
 
 
-def test_the_first_steps_have_the_last_jitter(recipe: Recipe) -> None:
-    outward = {"mode": "outward", "size": 100}
-    config = recipe(jitters=[outward, EXACT], plain_steps=2, batch_size=2, prompts=30)
-    dataset = DrawingSamples(config, SIDE)
-    moved = []
-    for number in range(6):
-        _, masks, boxes = dataset[number]
-        exact = torch.tensor([tight(mask) for mask in masks])
-        moved.append(bool((boxes != exact).any()))
-    assert moved == [False, False, False, False, True, True]
-
-
 def test_objects_are_asked_for_in_turn(recipe: Recipe) -> None:
     """Seven boxes: none of n objects comes more than once more often than another."""
-    dataset = DrawingSamples(recipe(prompts=7, batch_size=1, reuse=1), SIDE)
+    dataset = DrawingSamples(recipe(prompts=7, batch_size=1, reuse=1), 0)
     numbers = set()
     for number in range(20):
         drawing, (_, masks, boxes) = draw(recipe().seed, number, SIDE), dataset[number]
@@ -174,10 +197,14 @@ def test_objects_are_asked_for_in_turn(recipe: Recipe) -> None:
     assert {1, 2} < numbers
 
 
-def test_chosen_objects_are_another_part_at_each_use(recipe: Recipe) -> None:
-    dataset = DrawingSamples(recipe(prompts=1, reuse=40, batch_size=1), SIDE)
+def test_chosen_objects_are_another_part_at_each_use(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = DrawingSamples(recipe(prompts=1, reuse=1, batch_size=1), 0)
+    drawing = draw(recipe().seed, 0, SIDE)
+    monkeypatch.setattr(samples, "draw", lambda *_: drawing)
     areas = {int(dataset[number][1].sum()) for number in range(40)}
-    assert areas == set(draw(recipe().seed, 0, SIDE).masks.sum((1, 2)).tolist())
+    assert areas == set(drawing.masks.sum((1, 2)).tolist())
 
 
 def test_collate_puts_the_prompts_of_all_images_in_one_row() -> None:
@@ -201,8 +228,8 @@ def test_batches_are_the_same_wherever_they_begin(recipe: Recipe, workers: int) 
         return all(torch.equal(a, b) for a, b in zip(vars(one).values(), vars(other).values(),
                                                      strict=True))  # fmt: skip
 
-    whole = list(batches(recipe(), SIDE, 0, 4))
-    later = list(batches(recipe(workers=workers), SIDE, 1, 4))
+    whole = list(batches(recipe(), 0, 0, 4))
+    later = list(batches(recipe(workers=workers), 0, 1, 4))
     assert len(whole) == 4
     assert all(equal(one, other) for one, other in zip(whole[1:], later, strict=True))
     assert not equal(whole[0], whole[1])

@@ -15,19 +15,17 @@ import torch
 from segment_anything.modeling import Sam
 from torch import Tensor
 
+from monai_cobot.drawings import draw
 from monai_cobot.errors import CobotError
-from monai_cobot.pretraining import Pretraining, PretrainingConfig, training
+from monai_cobot.pretraining import Pretraining, samples, training
 from monai_cobot.pretraining.losses import StepLoss, answer_loss
-from monai_cobot.pretraining.prompting import Clicks, decode_prompts
 from monai_cobot.pretraining.samples import Batch, batches
 from monai_cobot.pretraining.training import Record
-from tests.pretraining.conftest import Recipe
-
-
-def train(config: PretrainingConfig, folder: Path, until: int | None = None) -> Pretraining:
-    run = Pretraining(config, folder)
-    run.run(until)
-    return run
+from monai_cobot.sam import Clicks, decode_prompts
+from monai_cobot.sam.build import build_architecture
+from monai_cobot.sam.positions import interpolate_positions
+from tests.pretraining.conftest import SMALL_PICTURES, Recipe, train
+from tests.tiny_sam import TINY
 
 
 def assert_same(one: Pretraining, other: Pretraining) -> None:
@@ -48,7 +46,9 @@ def test_a_run_is_the_same_twice_and_another_seed_is_not(recipe: Recipe, tmp_pat
     assert other.history[0].loss != run.history[0].loss
     assert run.finished
     assert [record.step for record in run.history] == list(range(6))
-    assert [record.lr for record in run.history] == [recipe().rate(step) for step in range(6)]
+    assert [record.lr for record in run.history] == [
+        recipe().stages[0].rate(step) for step in range(6)
+    ]
     assert all(record.loss > 0 for record in run.history)
 
 
@@ -56,90 +56,48 @@ def test_a_run_is_the_same_twice_and_another_seed_is_not(recipe: Recipe, tmp_pat
 def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(
     recipe: Recipe, tmp_path: Path, workers: int
 ) -> None:
-    """Also where it is stopped before the encoder joins, and other processes draw."""
-    straight = train(recipe(), tmp_path / "a")
-    for until in (1, 4):
-        assert train(recipe(workers=workers), tmp_path / "b", until).step == until
-    assert_same(straight, train(recipe(workers=workers), tmp_path / "b"))
+    """Also within a stage and between two, and where other processes draw."""
+    config = recipe(before=[SMALL_PICTURES], workers=workers)
+    straight = train(recipe(before=[SMALL_PICTURES]), tmp_path / "a")
+    for until in (1, 2, 4):
+        assert train(config, tmp_path / "b", until).step == until
+    assert_same(straight, train(config, tmp_path / "b"))
     assert (tmp_path / "a" / "history.csv").read_text() == (
         tmp_path / "b" / "history.csv"
     ).read_text()
 
 
+def test_a_stage_begins_with_the_weights_of_the_one_before(recipe: Recipe, tmp_path: Path) -> None:
+    """Position tables are those of the other side, all else is carried over; moments are fresh."""
+    config = recipe(before=[SMALL_PICTURES], lr=1.0e-9)
+    run = train(config, tmp_path, 2)
+    assert run.network.image_encoder.img_size == 48
+    before = {key: value.clone() for key, value in run.network.state_dict().items()}
+    assert before["image_encoder.pos_embed"].shape[1:3] == (3, 3)
+    run.run(3)
+    after = run.network.state_dict()
+    assert run.network.image_encoder.img_size == 64
+    target = build_architecture(TINY, 64).state_dict()
+    for key, value in interpolate_positions(before, target).items():
+        torch.testing.assert_close(after[key], value, rtol=0, atol=1e-8, msg=key)
+    assert {int(m["step"]) for m in run.optimizer.state_dict()["state"].values()} == {1}
+    assert run.history[2].lr == config.stages[1].rate(0)
+
+
+def test_precision_is_that_of_the_recipe(recipe: Recipe, tmp_path: Path) -> None:
+    """Products in bfloat16 (8 bits): near the single ones and not equal; weights stay single."""
+    losses = []
+    for precision in ("float32", "bfloat16"):
+        run = train(recipe(precision=precision), tmp_path / precision, 1)
+        losses.append(run.history[0].loss)
+        assert {p.dtype for p in run.network.parameters()} == {torch.float32}
+    assert losses[0] != losses[1]
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)
+
+
 def test_a_run_is_made_longer_before_its_decay(recipe: Recipe, tmp_path: Path) -> None:
     train(recipe(steps=5), tmp_path / "a", 3)
     assert_same(train(recipe(steps=6), tmp_path / "b"), train(recipe(steps=6), tmp_path / "a"))
-
-
-def test_a_run_of_another_recipe_is_refused_and_left_as_it_is(
-    recipe: Recipe, tmp_path: Path
-) -> None:
-    train(recipe(), tmp_path, 5)
-    before = (tmp_path / "state.pt").read_bytes()
-    for other in ({"lr": 2.0e-3}, {"steps": 7}):  # the decay began at step 4
-        with pytest.raises(CobotError, match=r"run of another recipe \(at step 5\): give another"):
-            Pretraining(recipe(**other), tmp_path)
-    assert (tmp_path / "state.pt").read_bytes() == before
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", r"state.pt cannot be read \(EOFError\): give another folder"),
-        (b"no state", "state.pt cannot be read"),
-        ([1, 2], "state.pt cannot be read"),
-        ({"step": 3}, r"state.pt cannot be read \(KeyError\)"),
-        ({"config": {"sam": "tiny"}, "step": 3}, "has another version's settings .* are missing"),
-    ],
-    ids=["empty", "text", "list", "no config", "other settings"],
-)
-def test_a_state_that_is_none(
-    recipe: Recipe, tmp_path: Path, content: object, message: str
-) -> None:
-    file = tmp_path / "state.pt"
-    if isinstance(content, bytes):
-        file.write_bytes(content)
-    else:
-        torch.save(content, file)
-    with pytest.raises(CobotError, match=message):
-        Pretraining(recipe(), tmp_path)
-
-
-def test_a_cut_off_state_and_one_of_other_weights(recipe: Recipe, tmp_path: Path) -> None:
-    train(recipe(), tmp_path, 1)
-    file = tmp_path / "state.pt"
-    state: dict[str, Any] = torch.load(file, weights_only=True)
-    for name, value in (("network", {}), ("optimizer", {}), ("history", [{"stride": 1}])):
-        torch.save({**state, name: value}, file)
-        with pytest.raises(CobotError, match=r"state\.pt cannot be read"):
-            Pretraining(recipe(), tmp_path)
-    torch.save(state, file)
-    Pretraining(recipe(), tmp_path)
-    file.write_bytes(file.read_bytes()[:5000])
-    with pytest.raises(CobotError, match=r"state\.pt cannot be read .*move the files"):
-        Pretraining(recipe(), tmp_path)
-
-
-@pytest.mark.parametrize("name", ["history.csv", "held_out.csv", "sam_small.safetensors"])
-def test_results_without_a_state_are_not_overwritten(
-    recipe: Recipe, tmp_path: Path, name: str
-) -> None:
-    (tmp_path / name).write_text("dear")
-    with pytest.raises(CobotError, match=f"holds {name} but no state.pt .*: give another"):
-        Pretraining(recipe(), tmp_path)
-    assert (tmp_path / name).read_text() == "dear"
-
-
-def test_a_folder_that_cannot_be_one_and_a_device_that_is_not_there(
-    recipe: Recipe, tmp_path: Path
-) -> None:
-    (tmp_path / "file").touch()
-    for path in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(CobotError, match=r"cannot be a folder .*: give another"):
-            Pretraining(recipe(), path)
-    for device in ("gpu", "cuda:77"):
-        with pytest.raises(CobotError, match=f"device '{device}' cannot be used .*: give cpu"):
-            Pretraining(recipe(), tmp_path / "run", device)
 
 
 def test_state_and_tables_are_written_on_the_way(recipe: Recipe, tmp_path: Path) -> None:
@@ -158,16 +116,16 @@ def test_state_and_tables_are_written_on_the_way(recipe: Recipe, tmp_path: Path)
     with (tmp_path / "held_out.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["step"] for row in rows] == ["3"] * 9 + ["6"] * 9
-    assert {row["drawings"] for row in rows} == {"2"}
-    assert rows[0]["answer"] == "sam"
+    assert {row["patients"] for row in rows} == {"2"}
+    assert rows[0]["answer"] == "zero shot"
 
 
 def test_the_same_evaluation_replaces_its_rows(recipe: Recipe, tmp_path: Path) -> None:
     run = Pretraining(recipe(), tmp_path)
     first, other = run.evaluate(2), run.evaluate(1)
     assert run.evaluate(2) == first
-    assert [row["drawings"] for row in run.scores] == [1] * 9 + [2] * 9
-    assert other[0].drawings == 1
+    assert [row["patients"] for row in run.scores] == [1] * 9 + [2] * 9
+    assert other[0].patients == 1
     assert run.evaluate() == []  # held_out is 0
 
 
@@ -202,7 +160,7 @@ def test_a_gradient_that_is_not_finite_stops_before_it_does_harm(
 ) -> None:
     run = train(recipe(), tmp_path, 2)
     before = {key: value.clone() for key, value in run.network.state_dict().items()}
-    batch = next(iter(batches(run.config, 64, 2, 3)))
+    batch = next(iter(batches(run.config, 0, 2, 3)))
     batch.images[0, 0, 0, 0] = float("nan")
     with pytest.raises(CobotError, match=r"gradient of step 2 is not finite .* with a lower lr"):
         run.train_step(batch)
@@ -234,14 +192,14 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
     ) -> tuple[Tensor, Tensor]:
         low_res, quality = decode_prompts(sam, embeddings, boxes, clicks, masks)
         count = 0 if clicks is None else clicks[0].shape[1]
-        calls.append(Asked(boxes is not None, count, masks, low_res[:, :1].detach()))
+        calls.append(Asked(boxes is not None, count, masks, low_res[:, :1].float().detach()))
         return low_res, quality
 
     monkeypatch.setattr(training, "decode_prompts", watched)
     return calls
 
 
-def test_the_first_steps_are_plain_and_later_ones_have_points_and_clicks(
+def test_every_stage_has_its_prompts_clicks_and_loss(
     recipe: Recipe, tmp_path: Path, asked: list[Asked], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     focused: list[bool] = []
@@ -251,8 +209,8 @@ def test_the_first_steps_are_plain_and_later_ones_have_points_and_clicks(
         return answer_loss(*arguments)
 
     monkeypatch.setattr(training, "answer_loss", watched)
-    run = Pretraining(recipe(plain_steps=2, point_share=1.0, clicks=[0.0, 0.0, 1.0]), tmp_path)
-    run.run(3)
+    config = recipe(before=[SMALL_PICTURES], point_share=1.0, clicks=[0.0, 0.0, 1.0])
+    Pretraining(config, tmp_path).run(3)
     assert [call.boxes for call in asked] == [True, True, False, False, False]
     assert [call.clicks for call in asked] == [0, 0, 1, 2, 3]
     assert focused == [False, False, True, True, True]
@@ -265,11 +223,11 @@ def test_the_first_steps_are_plain_and_later_ones_have_points_and_clicks(
 def test_every_step_draws_its_own_kind_of_prompts(
     recipe: Recipe, tmp_path: Path, asked: list[Asked]
 ) -> None:
-    config = recipe(steps=20, plain_steps=0, point_share=0.5, clicks=[0.5, 0.5], batch_size=1)
+    config = recipe(steps=20, point_share=0.5, clicks=[0.5, 0.5])
     run = train(config, tmp_path)
     kinds = {(call.boxes, call.clicks) for call in asked}
     assert kinds == {(True, 0), (True, 1), (False, 1), (False, 2)}
-    assert run.optimizer.param_groups[0]["lr"] == config.rate(19)
+    assert run.optimizer.param_groups[0]["lr"] == config.stages[0].rate(19)
 
 
 def test_every_part_learns_from_the_first_step_on(recipe: Recipe, tmp_path: Path) -> None:
@@ -281,9 +239,11 @@ def test_every_part_learns_from_the_first_step_on(recipe: Recipe, tmp_path: Path
         assert any(not torch.equal(now[k], before[k]) for k in before if k.startswith(part)), part
 
 
-def test_it_learns(recipe: Recipe, tmp_path: Path) -> None:
-    config = recipe(steps=60, warmup_steps=5, plain_steps=0, lr=3.0e-3, reuse=60, point_share=0.0,
-                    clicks=[1], prompts=1, decay_steps=0)  # fmt: skip
+def test_it_learns(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = recipe(steps=140, warmup_steps=5, lr=3.0e-3, point_share=0.0, clicks=[1], prompts=1,
+                    decay_steps=0)  # fmt: skip
+    drawings = [draw(1, number, 64) for number in range(2)]
+    monkeypatch.setattr(samples, "draw", lambda seed, number, size: drawings[number % 2])
     history = train(config, tmp_path).history
     losses = [record.loss for record in history]
     assert sum(losses[-10:]) < 0.7 * sum(losses[:10])
