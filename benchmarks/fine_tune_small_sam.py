@@ -3,8 +3,9 @@
     python benchmarks/fine_tune_small_sam.py --data-dir DATA --out OUT [--datasets BRAST,SONAR]
 
 DATA holds a folder a dataset. The rate of every method is chosen by the mean Dice on the validation
-part, of the same number of trials each (seed 0); then each method is trained with that rate and
-every seed, and the test part is read once. Boxes are moved by up to 50 px at 1024, each side in or
+part (seed 0): three rates, and the next one of the ladder as long as the best stands at an end.
+Then each method is trained with its rate and every seed, and the test part is read once. Boxes are
+moved by up to 50 px at 1024, each side in or
 out, in training, validation and test. Runs that are done are kept: the same command goes on.
 """
 
@@ -14,7 +15,7 @@ import argparse
 import csv
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 from monai.losses import DiceCELoss
+from safetensors.torch import load_model, save_model
 from torch.utils.data import DataLoader
 
 from monai_cobot.data import datasets
@@ -34,9 +36,11 @@ from monai_cobot.inferers import prepare_slices
 from monai_cobot.metrics import Row, Run, read_csv, series_name, write_csv
 from monai_cobot.sam import CobotSAM, build_adapted_sam
 from monai_cobot.transforms import BoxJitter, image_transforms, slice_transforms
+from monai_cobot.whole_file import whole_file
 
 JITTER = {"mode": "symmetric", "size": 50}
-RATES = (3e-4, 1e-3, 3e-3)
+LADDER = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+FIRST_RATES = LADDER[2:5]
 ORCHESTRATION_FACTOR = 10.0
 METHODS = (
     ("lightweight", False),
@@ -45,6 +49,7 @@ METHODS = (
     ("adaptformer", False),
     ("adaptformer", True),
 )
+PAIRS = (("LoRA + orchestration", "LoRA"), ("Adaptformer + orchestration", "Adaptformer"))
 SPLIT_SEED = 0
 
 
@@ -83,10 +88,15 @@ class Sides:
 def train(
     study: Study, sides: Sides, method: str, orchestrate: bool, rate: float, seed: int
 ) -> CobotSAM:
-    """One training of a fixed number of steps at a constant rate."""
+    """One training of a fixed number of steps at a constant rate; one that was done is read."""
     model = build_adapted_sam(
         "small", study.sam_checkpoint, method=method, orchestrate=orchestrate, seed=seed
     )
+    name = series_name(method, orchestrate).replace(" ", "_")
+    done = study.out / sides.spec.code / "trained" / f"{name}_{rate:g}_seed{seed}.safetensors"
+    if done.is_file():
+        load_model(model, done)
+        return model.eval()
     size = model.base.image_size
     dataset = ImageDataset(
         sides.training,
@@ -107,6 +117,8 @@ def train(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+    with whole_file(done) as file:
+        save_model(model, str(file))
     return model.eval()
 
 
@@ -135,22 +147,35 @@ def choose_rates(study: Study, sides: Sides) -> dict[str, float]:
     trials: dict[str, dict[str, float]] = json.loads(file.read_text()) if file.is_file() else {}
     for method, orchestrate in METHODS:
         name = series_name(method, orchestrate)
-        for rate in RATES:
-            if str(rate) in trials.setdefault(name, {}):
-                continue
+        tried = trials.setdefault(name, {})
+        while rate := next_rate({float(rate): dice for rate, dice in tried.items()}):
             start = time.perf_counter()
             model = train(study, sides, method, orchestrate, rate, study.seeds[0])
             rows = evaluate(model, sides, sides.validation, study.seeds[0])
-            trials[name][str(rate)] = float(np.mean([row.dice for row in rows]))
+            tried[str(rate)] = float(np.mean([row.dice for row in rows]))
             seconds = time.perf_counter() - start
-            print(f"{sides.spec.code} {name} {rate:g}: validation {trials[name][str(rate)]:.4f} ({seconds:.0f} s)", flush=True)  # fmt: skip # noqa: E501
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(json.dumps(trials, indent=1))
+            print(
+                f"{sides.spec.code} {name} {rate:g}: validation {tried[str(rate)]:.4f} "
+                f"({seconds:.0f} s)",
+                flush=True,
+            )
+            with whole_file(file) as written:
+                written.write_text(json.dumps(trials, indent=1))
     return {name: float(max(found, key=found.__getitem__)) for name, found in trials.items()}
 
 
+def next_rate(tried: dict[float, float]) -> float | None:
+    """The rate to try next: the first ones, then outwards while the best stands at an end."""
+    for rate in FIRST_RATES:
+        if rate not in tried:
+            return rate
+    best = LADDER.index(max(tried, key=tried.__getitem__))
+    beside = [LADDER[i] for i in (best - 1, best + 1) if 0 <= i < len(LADDER)]
+    return next((rate for rate in beside if rate not in tried), None)
+
+
 def test_rows(study: Study, sides: Sides, rates: dict[str, float]) -> Iterator[Row]:
-    """Rows of the zero-shot model, the trivial answers, and every method and seed on the test part."""  # noqa: E501
+    """Rows of zero shot, the trivial answers, and every method and seed, on the test part."""
     yield from _scored(study, sides, "zero_shot", False, 0, None)
     for method, orchestrate in METHODS:
         rate = rates[series_name(method, orchestrate)]
@@ -162,7 +187,8 @@ def _scored(
     study: Study, sides: Sides, method: str, orchestrate: bool, seed: int, rate: float | None
 ) -> list[Row]:
     name = series_name(method, orchestrate).replace(" ", "_")
-    file = study.out / sides.spec.code / f"{name}_seed{seed}.csv"
+    rated = name if rate is None else f"{name}_{rate:g}"
+    file = study.out / sides.spec.code / f"{rated}_seed{seed}.csv"
     if not file.is_file():
         if rate is None:
             model = build_adapted_sam("small", study.sam_checkpoint, method="freeze")
@@ -174,30 +200,67 @@ def _scored(
 
 
 def compare(rows: Sequence[Row], code: str) -> list[dict[str, Any]]:
-    """Mean Dice over targets and seeds, and the paired gain over zero-shot by picture.
+    """Mean Dice over patients and seeds, and paired gains over zero shot by patient.
 
-    The gain's standard error is over pictures: a picture's value is the mean over its targets and
-    the seeds, so that seeds do not count as patients. ``deviation`` is over the seeds' means.
+    A patient's value (a picture's, where pictures are of no one) is the mean over its targets and
+    the seeds, so that neither targets nor seeds count as patients. ``deviation`` is over the seeds'
+    means, ``standard_error`` that of the gain. ``dice_of_targets`` is the mean over all targets.
+    The last lines are the gains of the orchestration.
     """
-    by_picture: dict[str, dict[str, list[float]]] = {}
-    by_seed: dict[str, dict[int, list[float]]] = {}
+    found: dict[str, dict[str, dict[int, list[float]]]] = {}
     for row in rows:
-        name = series_name(row.method, row.orchestrate)
-        by_picture.setdefault(name, {}).setdefault(row.case, []).append(row.dice)
-        by_seed.setdefault(name, {}).setdefault(row.seed, []).append(row.dice)
-    base = {case: np.mean(found) for case, found in by_picture["zero shot"].items()}
+        by_patient = found.setdefault(series_name(row.method, row.orchestrate), {})
+        by_patient.setdefault(row.patient, {}).setdefault(row.seed, []).append(row.dice)
+    values = {
+        name: {patient: _mean(_mean(dice) for dice in seeds.values())
+               for patient, seeds in by_patient.items()}
+        for name, by_patient in found.items()
+    }  # fmt: skip
     table = []
-    for name, pictures in by_picture.items():
-        means = [float(np.mean(found)) for found in by_seed[name].values()]
-        gains = np.array([np.mean(found) - base[case] for case, found in pictures.items()])
-        error = float(gains.std(ddof=1) / np.sqrt(len(gains)))
+    for name, by_patient in found.items():
+        seeds = sorted({seed for seeds in by_patient.values() for seed in seeds})
+        means = [_mean(_mean(dice[seed]) for dice in by_patient.values()) for seed in seeds]
+        targets = [d for seeds in by_patient.values() for dice in seeds.values() for d in dice]
         table.append({
-            "dataset": code, "answer": name, "seeds": len(means), "pictures": len(gains),
-            "dice": float(np.mean(means)),
-            "deviation": float(np.std(means, ddof=1)) if len(means) > 1 else 0.0,
-            "gain": float(gains.mean()), "standard_error": error,
+            "dataset": code, "answer": name, "seeds": len(seeds), "patients": len(by_patient),
+            "dice": _mean(means),
+            "deviation": float(np.std(means, ddof=1)) if len(means) > 1 else float("nan"),
+            "dice_of_targets": _mean(targets),
+            **_gain(values[name], values["zero shot"]),
+        })  # fmt: skip
+    for better, plain in PAIRS:
+        table.append({
+            "dataset": code, "answer": f"{better} over {plain}",
+            **_gain(values[better], values[plain]),
         })  # fmt: skip
     return table
+
+
+def _gain(values: dict[str, float], base: dict[str, float]) -> dict[str, float]:
+    gains = np.array([value - base[patient] for patient, value in values.items()])
+    return {
+        "gain": float(gains.mean()),
+        "standard_error": float(gains.std(ddof=1) / np.sqrt(len(gains))),
+    }
+
+
+def _mean(values: Iterable[float]) -> float:
+    return float(np.mean(list(values)))
+
+
+def remember(study: Study, sides: Sides) -> None:
+    """Keep what the results depend on; SystemExit where those in the folder depend on other."""
+    base = build_adapted_sam("small", study.sam_checkpoint, method="freeze").base
+    made_of = {
+        "steps": study.steps, "batch_size": study.batch_size, "targets": study.targets,
+        "box_jitter": JITTER, "orchestration_factor": ORCHESTRATION_FACTOR,
+        "split": sides.split_hash, "weights": base.sha256,
+    }  # fmt: skip
+    file = study.out / sides.spec.code / "study.json"
+    if file.is_file() and json.loads(file.read_text()) != made_of:
+        raise SystemExit(f"{file} is of another study: give another --out, or the same settings")
+    with whole_file(file) as written:
+        written.write_text(json.dumps(made_of, indent=1))
 
 
 def main() -> None:
@@ -217,6 +280,7 @@ def main() -> None:
         sides = Sides.of(code, study.data_dir)
         counts = [len(part) for part in (sides.training, sides.validation, sides.test)]
         print(f"{code}: {counts} pictures in training, validation, test", flush=True)
+        remember(study, sides)
         rates = choose_rates(study, sides)
         table = compare(list(test_rows(study, sides, rates)), code)
         with (study.out / f"{code}.csv").open("w", newline="") as file:
@@ -226,8 +290,9 @@ def main() -> None:
         print(f"| {code} | Dice ± deviation of seeds | gain ± standard error | rate |")
         print("| --- | --- | --- | --- |")
         for line in table:
+            dice = f"{line['dice']:.4f} ± {line['deviation']:.4f}" if "dice" in line else ""
             print(
-                f"| {line['answer']} | {line['dice']:.4f} ± {line['deviation']:.4f} "
+                f"| {line['answer']} | {dice} "
                 f"| {line['gain']:+.4f} ± {line['standard_error']:.4f} "
                 f"| {rates.get(line['answer'], '')} |"
             )

@@ -27,8 +27,8 @@ def zero_shot(
 
     network, base = load_base(sam, sam_checkpoint, image_size)
     network = network.to(device)
-    scores = score_held_out(network, base, drawings)
     chosen = evaluation.SUBSETS if subsets is None else tuple(subsets.split(","))
-    scores += evaluation.zero_shot(network, base, data_dir, chosen, out, progress=True)
+    real = [*evaluation.zero_shot(network, base, data_dir, chosen, out, progress=True)]
+    scores = [*score_held_out(network, base, drawings), *real]
     title = f"{base.sam}, weights {base.weights}, {base.image_size} px"
     evaluation.print_mean_scores(scores, title)

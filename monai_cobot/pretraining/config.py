@@ -61,15 +61,16 @@ class PretrainingConfig:
             raise CobotError(f"precision={self.precision!r}: choose one of {', '.join(PRECISIONS)}")
         if not self.stages:
             raise CobotError("stages is empty: give one at least, as small.yaml does")
-        for stage in self.stages:
+        for number, stage in enumerate(self.stages, 1):
             if stage.image_size % size.patch:
                 raise CobotError(
-                    f"image_size={stage.image_size}: give a multiple of the patch, {size.patch}"
+                    f"stage {number}: image_size={stage.image_size}: give a multiple of the patch, "
+                    f"{size.patch}"
                 )
             if stage.batch_size % self.reuse:
                 raise CobotError(
-                    f"batch_size={stage.batch_size} is not a multiple of reuse={self.reuse}: every "
-                    "step draws so many new pictures; change one of them"
+                    f"stage {number}: batch_size={stage.batch_size} is not a multiple of "
+                    f"reuse={self.reuse}, and a step draws that share anew: change one of them"
                 )
         if self.stages[-1].image_size != size.image_size:
             raise CobotError(
@@ -104,11 +105,19 @@ class PretrainingConfig:
         known = {field.name for field in fields(cls)}
         unknown = sorted(set(map(str, values)) - known)
         if unknown:
-            raise CobotError(f"unknown setting(s) {unknown}: choose from {sorted(known)}")
+            raise CobotError(
+                f"unknown setting(s) {unknown}: choose from {sorted(known)}; others stand in stages"
+            )
         merged = {**yaml.safe_load(DEFAULT.read_text(encoding="utf-8")), **values}
         if not isinstance(merged["stages"], list | tuple):
             raise CobotError(f"stages={merged['stages']!r}: give a list, as small.yaml does")
-        merged["stages"] = tuple(map(Stage.from_mapping, merged["stages"]))
+        stages = []
+        for number, stage in enumerate(merged["stages"], 1):
+            try:
+                stages.append(Stage.from_mapping(stage))
+            except CobotError as error:
+                raise CobotError(f"stage {number}: {error}") from error
+        merged["stages"] = tuple(stages)
         return cls(**merged)
 
     @classmethod

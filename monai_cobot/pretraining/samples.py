@@ -50,7 +50,7 @@ class DrawingSamples(Dataset[Sample]):
 
     Everything depends on (seed, stage, n) alone. A step draws a share 1 / ``reuse`` of its pictures
     anew; the others are those that earlier steps drew, ``KEPT_STEPS``, twice ``KEPT_STEPS``, …
-    steps before. They are kept for so long.
+    steps before. They are kept for so long, where the processes take turns so that it helps.
 
     Args:
         config: seed, reuse and stages.
@@ -69,6 +69,8 @@ class DrawingSamples(Dataset[Sample]):
             for stage in config.stages[:number]
         )
         """Drawings that earlier stages may have had."""
+        self.comes_back = KEPT_STEPS % max(config.workers, 1) == 0
+        """Whether the process that draws a drawing is the one that uses it again."""
         self._kept: dict[int, Drawing] = {}
 
     def __getitem__(self, number: int) -> Sample:
@@ -100,9 +102,8 @@ class DrawingSamples(Dataset[Sample]):
         drawing = self._kept.pop(number, None)
         if drawing is None:
             drawing = draw(self.config.seed, number, self.stage.image_size)
-        if sample % self.stage.batch_size // self.fresh < self.config.reuse - 1:
-            if len(self._kept) >= KEPT_STEPS * self.stage.batch_size:
-                del self._kept[next(iter(self._kept))]  # of a process that never comes to its use
+        last_use = sample % self.stage.batch_size // self.fresh == self.config.reuse - 1
+        if self.comes_back and not last_use:
             self._kept[number] = drawing
         return drawing
 

@@ -68,9 +68,14 @@ class Stage:
             CobotError: no mapping, a setting that is missing or unknown, or what the class refuses.
         """
         known = {field.name for field in fields(cls)}
-        if not isinstance(values, Mapping) or set(values) != known:
-            given = sorted(map(str, values)) if isinstance(values, Mapping) else repr(values)
-            raise CobotError(f"a stage is {given}: give all of {sorted(known)} and nothing else")
+        if not isinstance(values, Mapping):
+            raise CobotError(f"{values!r} is no stage: give {sorted(known)}, as small.yaml does")
+        given = set(map(str, values))
+        if given != known:
+            raise CobotError(
+                f"missing setting(s) {sorted(known - given)}, unknown one(s) "
+                f"{sorted(given - known)}: give all settings of small.yaml's stages, no others"
+            )
         read = dict(values)
         for name in ("clicks", "jitters"):
             if not isinstance(read[name], list | tuple):

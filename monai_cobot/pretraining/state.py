@@ -29,6 +29,7 @@ class State:
     Attributes:
         config: the recipe.
         step: how many steps are done.
+        stage: number of the stage that the network is built for.
         network: the state dict of the SAM.
         optimizer: the optimiser's own.
         history: rows of ``history.csv``.
@@ -37,6 +38,7 @@ class State:
 
     config: PretrainingConfig
     step: int
+    stage: int
     network: dict[str, Any]
     optimizer: dict[str, Any]
     history: list[dict[str, Any]]
@@ -78,6 +80,7 @@ def read_state(folder: Path) -> State | None:
         return State(
             config=PretrainingConfig.complete(stored["config"]),
             step=int(stored["step"]),
+            stage=int(stored["stage"]),
             **{name: stored[name] for name in ("network", "optimizer", "history", "scores")},
         )
     except CobotError as error:

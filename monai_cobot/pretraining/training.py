@@ -126,10 +126,10 @@ class Pretraining:
         return batches(self.config, number, inside, end)
 
     def train_step(self, batch: Batch) -> Record:
-        """One step of the optimiser on one batch.
+        """One step of the optimiser on one batch; the first of a stage enters it.
 
         Raises:
-            CobotError: a gradient is not finite; the weights are as before.
+            CobotError: a gradient is not finite; the optimiser has done nothing.
         """
         number, inside = self.config.locate(self.step)
         if number != self.stage:
@@ -211,6 +211,7 @@ class Pretraining:
         state = State(
             config=self.config,
             step=self.step,
+            stage=self.stage,
             network=self.network.state_dict(),
             optimizer=self.optimizer.state_dict(),
             history=[asdict(record) for record in self.history],
@@ -238,8 +239,7 @@ class Pretraining:
 
     def _resume(self, state: State) -> None:
         try:
-            if state.step:
-                self._enter(self.config.locate(state.step - 1)[0], state.network)
+            self._enter(state.stage, state.network)
             self.network.load_state_dict(state.network)
             self.optimizer.load_state_dict(state.optimizer)
             self.history = [Record(**record) for record in state.history]

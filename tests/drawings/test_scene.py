@@ -6,6 +6,7 @@ import hashlib
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -155,3 +156,28 @@ def test_a_crop_cuts_masks_and_image_alike(monkeypatch: pytest.MonkeyPatch) -> N
     drawing = draw(0, 0, SIZE)
     assert drawing.image.shape == (3, 40, 64)
     assert drawing.masks.sum((1, 2)).tolist() == [200]
+
+
+def test_what_a_sector_hides_is_no_target_and_counts_as_hidden(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two blocks, of which the device sees all and less than ``LEAST_VISIBLE``."""
+
+    def half_seen(rng: Generator, canvas: np.ndarray, objects: list[DrawnObject]) -> np.ndarray:
+        for drawn in objects:
+            drawn.coverage = drawn.coverage.copy()
+            drawn.coverage[:, 30:] = 0
+        return canvas
+
+    def blocks(rng: Generator, size: int) -> list[DrawnObject]:
+        whole, cut = np.zeros((2, size, size), np.float32)
+        whole[5:15, 5:15] = 1
+        cut[20:36, 28:44] = 1  # 2 of 16 columns are seen
+        return [DrawnObject(c, (20.0, 20.0), 8.0, n) for n, c in enumerate((whole, cut))]
+
+    monkeypatch.setattr(scene, "random_objects", blocks)
+    monkeypatch.setattr(scene, "STYLES", [replace(STYLES[0], finish=half_seen)])
+    monkeypatch.setattr(scene, "_sides", lambda rng, size: (size, size))
+    (mask,) = draw(1, 0, SIZE).masks
+    assert mask.sum() == 100
+    assert mask[5:15, 5:15].all()

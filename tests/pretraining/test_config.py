@@ -11,7 +11,7 @@ import yaml
 from monai_cobot.errors import CobotError
 from monai_cobot.pretraining import PretrainingConfig
 from monai_cobot.pretraining.config import DEFAULT
-from tests.pretraining.conftest import SMALL_PICTURES, Recipe
+from tests.pretraining.conftest import SMALL_PICTURES, STAGE, Recipe
 
 EXACT = {"mode": "proportional", "size": 0}
 
@@ -35,16 +35,17 @@ EXACT = {"mode": "proportional", "size": 0}
         ({"warmup_steps": 5}, "decay_steps=2 do not fit into steps=6: make steps larger"),
         ({"focused": 1}, "focused=1: give true or false"),
         ({"precision": "half"}, "precision='half': choose one of float32, bfloat16"),
-        ({"batch_size": 3}, "batch_size=3 is not a multiple of reuse=2"),
-        ({"image_size": 40}, "image_size=40: give a multiple of the patch, 16"),
+        ({"batch_size": 3}, "stage 1: batch_size=3 is not a multiple of reuse=2"),
+        ({"image_size": 40}, "stage 1: image_size=40: give a multiple of the patch, 16"),
         ({"image_size": 48}, "the last stage has image_size=48: give 64, the input of sam: tiny"),
         ({"stages": []}, "stages is empty: give one at least"),
         ({"stages": {"steps": 1}}, "stages=.*: give a list"),
         (
-            {"stages": [{"steps": 1}]},
-            r"a stage is \['steps'\]: give all of \['batch_size', 'clicks'",
+            {"stages": [{**STAGE, "lrr": 1}]},
+            r"stage 1: missing setting\(s\) \[\], unknown one\(s\) \['lrr'\]: give all",
         ),
-        ({"stages": [None]}, "a stage is None: give all of"),
+        ({"stages": [STAGE, {"steps": 1}]}, r"stage 2: missing setting\(s\) \['batch_size', 'cl"),
+        ({"stages": [None]}, "stage 1: None is no stage: give"),
         ({"point_share": 1.5}, "point_share=1.5: give a number between 0 and 1"),
         ({"clicks": [0.5, 0.4]}, "clicks=\\[0.5, 0.4\\]: give shares .* that add up to 1"),
         ({"clicks": [1.5, -0.5]}, "clicks="),

@@ -113,7 +113,7 @@ def test_a_drawing_is_used_again_some_steps_later(recipe: Recipe) -> None:
     assert sorted(seen) == list(range(len(seen)))
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, 2, 3])
 def test_a_drawing_is_drawn_once_by_the_process_that_keeps_it(
     recipe: Recipe, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
@@ -125,22 +125,48 @@ def test_a_drawing_is_drawn_once_by_the_process_that_keeps_it(
         return blank
 
     monkeypatch.setattr(samples, "draw", counted)
-    kept = [DrawingSamples(recipe(batch_size=4, reuse=2), 0) for _ in range(workers)]
+    config = recipe(batch_size=4, reuse=2, workers=workers)
+    processes = [DrawingSamples(config, 0) for _ in range(workers)]
     for step in range(40):
         for place in range(4):
-            kept[step % workers][4 * step + place]
-    assert len(drawn) == len(set(drawn))
-    assert len(kept[0]._kept) <= KEPT_STEPS * 4
+            processes[step % workers][4 * step + place]
+    kept = sum(len(process._kept) for process in processes)
+    if KEPT_STEPS % workers == 0:
+        assert len(drawn) == len(set(drawn))
+        assert kept == 2 * KEPT_STEPS  # two of a step wait for their second use
+    else:
+        assert len(drawn) == 160
+        assert kept == 0
 
 
-def test_stages_have_drawings_and_draws_of_their_own(recipe: Recipe) -> None:
-    config = recipe(before=[SMALL_PICTURES, STAGE])
+def test_stages_have_drawings_and_draws_of_their_own(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawing = draw(1, 0, SIDE)
+    wide = {**SMALL_PICTURES, "jitters": [{"mode": "symmetric", "size": 20}]}
+    config = recipe(before=[wide, STAGE])
     stages = [DrawingSamples(config, number) for number in range(3)]
     assert [stage[0][0].shape[-1] for stage in stages] == [48, 64, 64]
+    assert [stage.jitters[-1].size for stage in stages] == [20, 50, 50]
     used = [{stage.drawing_number(n) for n in range(2 * stage.stage.steps)} for stage in stages]
     assert not used[0] & used[1]
     assert not used[1] & used[2]
     assert max(used[1]) < min(used[2])
+    monkeypatch.setattr(samples, "draw", lambda *_: drawing)
+    turned = [[stage[n][0][:, :48, :48] for n in range(6)] for stage in stages[1:]]
+    assert not all(torch.equal(a, b) for a, b in zip(*turned, strict=True))
+
+
+def test_every_use_of_a_drawing_is_turned_and_asked_anew(recipe: Recipe) -> None:
+    dataset = DrawingSamples(recipe(batch_size=8, reuse=8, prompts=1), 0)
+    uses: dict[int, list[tuple[bytes, float]]] = {}
+    for number in range(8 * (7 * KEPT_STEPS + 4)):
+        if dataset.drawing_number(number) in range(7 * KEPT_STEPS, 7 * KEPT_STEPS + 4):
+            image, masks, _ = dataset[number]
+            seen = (image.numpy().tobytes(), float(masks.sum()))
+            uses.setdefault(dataset.drawing_number(number), []).append(seen)
+    assert [len(found) for found in uses.values()] == [8] * 4
+    assert all(len(set(found)) >= 4 for found in uses.values())
 
 
 def test_a_sample_depends_on_seed_and_number_alone(recipe: Recipe) -> None:
@@ -223,11 +249,15 @@ def test_collate_puts_the_prompts_of_all_images_in_one_row() -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_batches_are_the_same_wherever_they_begin(recipe: Recipe, workers: int) -> None:
+def test_batches_are_the_same_wherever_they_begin(
+    recipe: Recipe, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def equal(one: Batch, other: Batch) -> bool:
         return all(torch.equal(a, b) for a, b in zip(vars(one).values(), vars(other).values(),
                                                      strict=True))  # fmt: skip
 
+    # so short that kept drawings are met with ones that are drawn anew
+    monkeypatch.setattr(samples, "KEPT_STEPS", 2)
     whole = list(batches(recipe(), 0, 0, 4))
     later = list(batches(recipe(workers=workers), 0, 1, 4))
     assert len(whole) == 4
