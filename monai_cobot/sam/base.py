@@ -63,8 +63,7 @@ def load_base(
     Args:
         sam: ``vit_b``, ``vit_l``, ``vit_h`` or ``small``.
         sam_checkpoint: a ``.pth`` as Meta distributes it, a ``.safetensors`` with the same keys, or
-            ``random`` for seeded random weights. ``small`` needs none: it has shipped weights where
-            there are any, else random ones.
+            ``random`` for seeded random weights. ``small`` needs none: it has shipped weights.
         image_size: side of the square input in pixels; default 1024, 256 for ``small``.
 
     Raises:

@@ -27,7 +27,12 @@ class ShippedWeights:
         return FOLDER / self.file
 
 
-SHIPPED: dict[str, ShippedWeights] = {}
+SHIPPED = {
+    "small": ShippedWeights(
+        "sam_small.safetensors",
+        "532cf6f5734c6c320008ea19fbb466e34c5d851d6150783dcf75cd74a42035bc",
+    )
+}
 """By the name of the SAM's size. Stored in half precision; networks compute in single."""
 
 

@@ -114,7 +114,7 @@ def test_broken_files(cohort: Path, train: Run, tmp_path: Path, spoil: Spoil, me
         ({"method_options": {"rank": 6}}, "V=6 is not divisible by N=4"),
         ({"method_options": {"ranks": 8}}, "ranks"),
         ({"sam": "vit_z"}, "unknown SAM size 'vit_z'"),
-        ({"sam": "vit_b"}, "monai-cobot fetch-sam vit_b"),
+        ({"sam": "vit_b", "sam_checkpoint": None}, "monai-cobot fetch-sam vit_b"),
         ({"sam_checkpoint": "/nowhere/sam.pth"}, "no SAM checkpoint at /nowhere/sam.pth"),
         ({"image_size": 100}, "image_size=100 is not a multiple of the patch size 16"),
         ({"box_jitter": {"mode": "sideways", "size": 3}}, "'sideways': choose one of outward"),

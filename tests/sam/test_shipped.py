@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save
 
 from monai_cobot.errors import CobotError
+from monai_cobot.pretraining import PretrainingConfig, score_held_out
 from monai_cobot.sam import load_base, shipped
 from monai_cobot.sam.build import build_random
 from monai_cobot.sam.sizes import SIZES
@@ -56,3 +59,24 @@ def test_a_missing_file_is_named(planted: Path) -> None:
     planted.unlink()
     with pytest.raises(CobotError, match=r"sam_small.safetensors cannot be read .* install"):
         load_base("small")
+
+
+def test_what_is_shipped_is_the_recipes_and_small() -> None:
+    """At most 10 MB in half precision, with the recipe that the package says it has."""
+    file = shipped.SHIPPED["small"].path
+    assert file.stat().st_size <= 10 * 2**20
+    with safe_open(file, "pt") as opened:
+        recipe = json.loads(opened.metadata()["recipe"])
+        assert {opened.get_tensor(key).dtype for key in opened.keys()} == {torch.float16}  # noqa: SIM118
+    assert PretrainingConfig.complete(recipe) == PretrainingConfig.load()
+    card = file.with_name("MODEL_CARD.md").read_text()
+    assert shipped.SHIPPED["small"].sha256 in card
+    assert f"seed {recipe['seed']}" in card
+
+
+def test_what_is_shipped_reads_pictures() -> None:
+    """From boxes that are wrong it is above the ellipse, on drawings that it was not trained on."""
+    network, base = load_base("small")
+    scores = {(s.answer, s.box_jitter): s.dice for s in score_held_out(network, base, 12)}
+    jitter = "symmetric 50 px at 1024"
+    assert scores["zero shot", jitter] > scores["ellipse", jitter] + 0.05
