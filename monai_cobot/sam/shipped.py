@@ -30,7 +30,7 @@ class ShippedWeights:
 SHIPPED = {
     "small": ShippedWeights(
         "sam_small.safetensors",
-        "532cf6f5734c6c320008ea19fbb466e34c5d851d6150783dcf75cd74a42035bc",
+        "4db238012f21ea3645b088291d365e88a33aa6a495f6aceff111f9df2213e1a4",
     )
 }
 """By the name of the SAM's size. Stored in half precision; networks compute in single."""
