@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import shlex
 import shutil
 import subprocess
@@ -95,6 +96,17 @@ def test_rates_are_those_of_the_trials(rates: ModuleType, monkeypatch: pytest.Mo
         assert (run["method"], orchestrate, float(run["lr"]), second) in tried
     for trial in rates.TRIALS:
         check_ids(["--config_file", str(rates.TRAIN), *trial.ids()])
+
+
+@pytest.mark.parametrize("name", ["quick_start", "what_the_orchestration_learns"])
+def test_notebooks_have_the_rates_of_the_demo(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    (demo,) = [r for r in trainings(bundle_runs("demo")) if r["orchestrate"] == "true"]
+    cells = json.loads((REPOSITORY / "notebooks" / f"{name}.ipynb").read_text())["cells"]
+    text = "".join(line for cell in cells for line in cell["source"])
+    for rate in ("lr", "orchestration_lr"):
+        (found,) = re.findall(rf"\b{rate}=([\d.e-]+),", text)
+        assert float(found) == float(demo[rate])
 
 
 def test_a_trial_scores_its_best_epoch_and_runs_once(

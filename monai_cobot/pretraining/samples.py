@@ -142,9 +142,18 @@ def collate(samples: Sequence[Sample]) -> Batch:
     )
 
 
-def held_out(config: PretrainingConfig, count: int, size: int) -> Iterator[Drawing]:
-    """Drawings that no training of this seed sees, ``size`` pixels at the longer side."""
-    return (draw(config.seed + HELD_OUT_SEED, number, size) for number in range(count))
+def held_out(config: PretrainingConfig, count: int, size: int, first: int = 0) -> Iterator[Drawing]:
+    """Drawings that no training of this seed sees, ``size`` pixels at the longer side.
+
+    Args:
+        config: whose seed.
+        count: how many.
+        size: longer side in pixels.
+        first: number of the first one in their row.
+    """
+    return (
+        draw(config.seed + HELD_OUT_SEED, number, size) for number in range(first, first + count)
+    )
 
 
 def _turned(

@@ -39,6 +39,11 @@ def test_real_files(real_data: Path) -> None:
         ("000002", "training"),
     ]
     (truth,) = published(real_data / "SSDD/annotations/SSDD_instances_val.json")["annotations"]
+    for case, side in zip(cases, ("val", "train"), strict=True):
+        annotations = published(real_data / f"SSDD/annotations/SSDD_instances_{side}.json")[
+            "annotations"
+        ]
+        assert len(case["instances"]) == len(annotations)
     (ship,) = cases[0]["instances"]
     assert ship["organ"] == "ship"
     assert ship["segmentation"] == truth["segmentation"]

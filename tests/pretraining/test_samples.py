@@ -272,3 +272,5 @@ def test_held_out_drawings_are_of_another_seed(recipe: Recipe) -> None:
     expected = draw(config.seed + HELD_OUT_SEED, 2, SIDE)
     assert np.array_equal(given[2].image, expected.image)
     assert np.array_equal(given[2].masks, expected.masks)
+    (later,) = held_out(config, 1, SIDE, first=2)
+    assert np.array_equal(later.image, expected.image)

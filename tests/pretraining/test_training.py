@@ -260,3 +260,18 @@ def test_it_learns(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     history = train(config, tmp_path).history
     losses = [record.loss for record in history]
     assert sum(losses[-10:]) < 0.7 * sum(losses[:10])
+
+
+@pytest.mark.slow
+def test_some_hundred_steps_are_the_same_twice_and_after_a_stop(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    """With drawings that come again, another process that draws, and two stages."""
+    early = {**SMALL_PICTURES, "steps": 100}
+    config = recipe(before=[early], steps=200, workers=1)
+    straight = train(config, tmp_path / "a")
+    assert len(straight.history) == 300
+    assert_same(straight, train(config, tmp_path / "b"))
+    for until in (57, 100, 231):
+        train(config, tmp_path / "c", until)
+    assert_same(straight, train(config, tmp_path / "c"))
