@@ -16,7 +16,7 @@ from monai_cobot.sam import BaseModel, predict_masks
 from monai_cobot.transforms import BoxJitter
 
 DATASET = "drawings"
-UNSEEN = 100_000
+UNSEEN = 1_000_000
 """Number of the first drawing that networks are compared on: those of a training's own table, by
 which its length may have been chosen, come before."""
 SIDE = 256

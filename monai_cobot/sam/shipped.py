@@ -30,7 +30,7 @@ class ShippedWeights:
 SHIPPED = {
     "small": ShippedWeights(
         "sam_small.safetensors",
-        "4db238012f21ea3645b088291d365e88a33aa6a495f6aceff111f9df2213e1a4",
+        "0c7726c005c906c70302855c4533f250f1180b56adb5d78aa0c5a7b62f97fd97",
     )
 }
 """By the name of the SAM's size. Stored in half precision; networks compute in single."""

@@ -105,7 +105,7 @@ def test_a_rectangle_is_what_its_box_says() -> None:
 
 
 def test_networks_are_compared_on_the_same_drawings_of_the_recipe() -> None:
-    expected = [draw(2026 + HELD_OUT_SEED, 100_000 + number, 256) for number in range(2)]
+    expected = [draw(2026 + HELD_OUT_SEED, 1_000_000 + number, 256) for number in range(2)]
     sam = build_random(TINY)
     found = score_held_out(sam, BASE, 2)
     assert found == score_drawings(sam, BASE, expected, 2026)
