@@ -33,7 +33,7 @@ def test_drawings_and_data_in_one_table(data: Path, tmp_path: Path) -> None:
     (exact,) = [line for line in lines if line[:2] == ["exact", "BRAST"]]
     assert exact[2] == "1"
     assert float(exact[4]) == 1  # the truth is its box
-    assert len([line for line in lines if "drawings" in line[:4]]) >= 3
+    assert len([line for line in lines if "drawings" in line]) == 3  # a row a jitter
     rows = read_csv(tmp_path / "out" / "BRAST" / "metrics.csv")
     assert len(rows) == 3 * 3
     assert {row.weights for row in rows if not row.trivial} == {"sam_small.safetensors"}
