@@ -24,9 +24,12 @@ MAY_IMPORT = {
     "sam": {"errors", "orchestration", "peft"},
     "drawings": {"errors"},
     "pretraining": {"errors", "drawings", "transforms", "sam", "evaluation"},
-    "inferers": {"errors", "transforms"},
+    "losses": set(),
+    "inferers": {"errors", "transforms", "losses"},
     "handlers": {"errors", "transforms", "metrics", "inferers", "sam"},
-    "bundle": {"errors", "transforms", "metrics", "inferers", "sam", "data", "handlers"},
+    "bundle": {
+        *("errors", "transforms", "metrics", "inferers", "sam", "data", "handlers", "losses"),
+    },
     "evaluation": {"errors", "transforms", "metrics", "inferers", "sam", "data"},
     "cli": {
         *("errors", "transforms", "metrics", "inferers", "sam", "data", "handlers", "peft"),

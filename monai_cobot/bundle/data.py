@@ -17,8 +17,13 @@ from monai_cobot.data.spec import Case, DatasetSpec
 from monai_cobot.data.split_file import Split
 from monai_cobot.data.splits import resolve_split
 from monai_cobot.errors import CobotError
-from monai_cobot.inferers import FileBoxes, OracleBoxes
-from monai_cobot.transforms import Preprocessing
+from monai_cobot.inferers import FileBoxes, NoBoxes, OracleBoxes, PictureBoxes
+from monai_cobot.transforms import (
+    Preprocessing,
+    UserCompose,
+    image_transforms,
+    volume_transforms,
+)
 
 LOGGER = logging.getLogger(__name__)
 
@@ -31,6 +36,13 @@ def get_dataset(code: str) -> DatasetSpec:
 def get_preprocessing(spec: DatasetSpec) -> Preprocessing:
     """How the dataset's intensities become SAM's 0 to 255."""
     return Preprocessing(spec.modality, spec.window)
+
+
+def read_cases(spec: DatasetSpec, preprocessing: Preprocessing) -> UserCompose:
+    """What reads a datalist item of the dataset: a volume, or a picture with its instances."""
+    if spec.dimensions == 3:
+        return volume_transforms(preprocessing)
+    return image_transforms(spec.labels)
 
 
 def find_cases(dataset_dir: str | Path, spec: DatasetSpec) -> list[Case]:
@@ -59,7 +71,8 @@ def find_images(
     cases = spec.find_images(Path(dataset_dir).expanduser())
     if not prompts_file:
         return cases
-    return [{key: value for key, value in case.items() if key != "label"} for case in cases]
+    truth = ("label", "instances")
+    return [{key: value for key, value in case.items() if key not in truth} for case in cases]
 
 
 def choose_split(
@@ -83,21 +96,30 @@ def choose_split(
 
 
 def choose_boxes(
-    prompts_file: str | Path | None, cases: Sequence[Case], spec: DatasetSpec
-) -> FileBoxes | OracleBoxes:
+    prompts_file: str | Path | None,
+    cases: Sequence[Case],
+    spec: DatasetSpec,
+    kinds: Sequence[str] = ("box",),
+) -> FileBoxes | PictureBoxes | OracleBoxes | NoBoxes:
     """The boxes of a prompts file, else the truth's own ("oracle boxes", said in the log).
+
+    Organ prompts need none.
 
     Raises:
         CobotError: the file does not fit the images; or there is none, and an image has no truth.
     """
     if prompts_file:
-        boxes = FileBoxes(prompts_file, spec.labels)
+        reader = FileBoxes if spec.dimensions == 3 else PictureBoxes
+        boxes = reader(prompts_file, spec.labels)
         boxes.check(cases)
         return boxes
-    without = [str(case["case"]) for case in cases if "label" not in case]
+    if "box" not in kinds:
+        return NoBoxes()
+    without = [str(case["case"]) for case in cases if not {"label", "instances"} & set(case)]
     if without:
         raise CobotError(
-            f"no truth lies beside {', '.join(without[:5])}: give the boxes in a prompts_file"
+            f"no truth lies beside {', '.join(without[:5])}: give the boxes in a prompts_file, or "
+            "an adapter with learned organ prompts"
         )
     LOGGER.warning("no prompts_file: oracle boxes are made from the truth beside the images")
     return OracleBoxes()

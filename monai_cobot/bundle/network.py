@@ -12,6 +12,7 @@ import torch
 from monai_cobot.bundle.run_folder import adapter_file
 from monai_cobot.data.split_file import Split
 from monai_cobot.errors import CobotError
+from monai_cobot.losses import PromptLoss
 from monai_cobot.metrics import Run
 from monai_cobot.sam import (
     CobotSAM,
@@ -25,15 +26,38 @@ from monai_cobot.transforms import BoxJitter, Preprocessing
 
 LOGGER = logging.getLogger(__name__)
 
-build_network = build_adapted_sam
 make_jitter = BoxJitter.from_mapping
 
 
+def build_network(organs: Mapping[str, int] | None = None, **settings: Any) -> CobotSAM:
+    """SAM, adapted; ``settings`` are those of :func:`build_adapted_sam`.
+
+    Args:
+        organs: the organ table, whose length is the number of learned organ prompts.
+    """
+    return build_adapted_sam(**settings, organs=len(organs or ()))
+
+
 def make_optimizer(
-    network: CobotSAM, lr: float, orchestration_lr: float, weight_decay: float
+    network: CobotSAM,
+    lr: float,
+    orchestration_lr: float,
+    weight_decay: float,
+    prompt_lr: float = 1e-3,
 ) -> torch.optim.Adam:
     """Adam over what the method trains; see :meth:`CobotSAM.parameter_groups`."""
-    return torch.optim.Adam(network.parameter_groups(lr, orchestration_lr, weight_decay))
+    groups = network.parameter_groups(lr, orchestration_lr, weight_decay, prompt_lr)
+    return torch.optim.Adam(groups)
+
+
+def make_loss(mask_loss: torch.nn.Module, prompts: str) -> torch.nn.Module:
+    """The mask loss of box prompts, or with organ prompts :class:`PromptLoss` around it."""
+    return mask_loss if prompts == "box" else PromptLoss(mask_loss, boxes=prompts == "both")
+
+
+def choose_prompts(network: CobotSAM, trained: Mapping[str, Any] | None) -> str:
+    """The prompts that a network is evaluated with: without a training there are boxes alone."""
+    return "box" if trained is None else network.prompts
 
 
 def load_trained(
@@ -92,7 +116,7 @@ def build_for_inference(
         CobotError: no adapter file, another base model, preprocessing or organ table.
     """
     if checkpoint in (None, "", "none"):
-        return build_adapted_sam(sam_checkpoint=sam_checkpoint, **untrained)
+        return build_network(organs, sam_checkpoint=sam_checkpoint, **untrained)
     checkpoint = Path(str(checkpoint)).expanduser()
     manifest = read_manifest(checkpoint)
     wanted = {
@@ -106,6 +130,14 @@ def build_for_inference(
                 "use the bundle that it was trained with"
             )
     return build_from_adapter(checkpoint, sam_checkpoint)
+
+
+def inference_prompts(network: CobotSAM, prompts_file: str | Path | None) -> str:
+    """The prompts of an inference: boxes where a file gives them, else the organs' where learned.
+
+    A network without organ prompts needs boxes in any case.
+    """
+    return "box" if prompts_file or network.organ_prompts is None else "organ"
 
 
 def run_columns(

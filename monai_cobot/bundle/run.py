@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import ignite.distributed as idist
+
 import monai_cobot
 from monai_cobot.bundle.data import hash_files
 from monai_cobot.bundle.root import hash_configuration
@@ -78,10 +80,19 @@ def begin_run(run: RunFolder, split: Split, split_file: str | Path) -> None:
     The split goes to ``split_file`` where that does not exist (a user's own file stays as it is)
     and to the run's folder in any case.
 
+    Of several processes the first one does it; the others have looked at the folder by then, and
+    wait until it is there.
+
     Raises:
         CobotError: the split file cannot be written.
     """
-    file = Path(split_file).expanduser().resolve()
+    idist.barrier()
+    if idist.get_rank() == 0:
+        _begin(run, split, Path(split_file).expanduser().resolve())
+    idist.barrier()
+
+
+def _begin(run: RunFolder, split: Split, file: Path) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         run.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,36 +29,42 @@ class _Slice:
 class SliceDataset(DrawnDataset):
     """Slices that hold a target, each with all its organs, of all volumes of a datalist.
 
-    Volumes are read once, when the dataset is made; of them the slices that hold a target are kept
+    Learned organ prompts have to see slices without a target too: ``empty_slices`` of them for
+    each slice with one, at even distances in the volume, as far as it has so many.
+
+    Volumes are read once, when the dataset is made; of them the slices that are drawn are kept
     as plain uint8 tensors. Draws are those of :class:`~monai_cobot.data.draws.DrawnDataset`.
 
     Args:
         data: datalist items with ``case``, ``image`` and ``label``; where an item has ``slices``
             (z, voxel frame), only these are taken.
-        volume_transform: item to ``image`` and ``label``, (1, X, Y, Z) uint8, voxel frame.
+        read: item to ``image`` and ``label``, (1, X, Y, Z) uint8, voxel frame.
         transform: ``image`` and ``label`` (1, H, W), slice frame, ``case`` and ``slice``,
             to a sample. Seeded for each draw if it is a MONAI Randomizable.
         seed: of the draws.
+        empty_slices: slices without a target for each slice with one, 0 or more.
         progress: show a bar while reading.
 
     Raises:
         CobotError: a volume without a target on the slices that are to be taken, or no item at
-            all; the message names the label file.
+            all; the message names the label file. ``empty_slices`` is no such number.
     """
 
     def __init__(
         self,
         data: Sequence[Mapping[str, Any]],
-        volume_transform: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+        read: Callable[[Mapping[str, Any]], Mapping[str, Any]],
         transform: Callable[[Sample], Sample],
         seed: int = 0,
+        empty_slices: float = 0.0,
         progress: bool = False,
     ) -> None:
         super().__init__(transform, seed)
+        _empty_count(empty_slices, 0)  # refused before a file is read
         self.data = data
         self._slices: list[_Slice] = []
         for item in tqdm(data, desc="reading volumes", unit="volume", disable=not progress):
-            self._slices += _slices_with_target(item, volume_transform(item))
+            self._slices += _slices_of(item, read(item), empty_slices)
         if not self._slices:
             raise CobotError("no volume to take slices from: the datalist is empty")
 
@@ -74,15 +81,18 @@ class SliceDataset(DrawnDataset):
 class ImageDataset(DrawnDataset):
     """Pictures that hold a target, each with all its targets, of a datalist of images.
 
-    Pictures are read when they are drawn. Which of them hold a target the datalist says: the others
-    are left out. Draws are those of :class:`~monai_cobot.data.draws.DrawnDataset`.
+    Pictures are read when they are drawn. Which of them hold a target the datalist says: of the
+    pictures that are said to hold nothing, ``empty_slices`` for each that does are taken, at even
+    distances; crowds and pictures without annotation are left out. Draws are those of
+    :class:`~monai_cobot.data.draws.DrawnDataset`.
 
     Args:
         data: datalist items with ``case``, ``image`` and ``instances``.
-        image_transform: item to ``image`` (1 or 3, H, W) and ``masks`` (P, H, W), uint8, slice
+        read: item to ``image`` (1 or 3, H, W) and ``masks`` (P, H, W), uint8, slice
             frame, ``organs`` (P,), ``case``, ``slice``; see `transforms.image_transforms`.
-        transform: what ``image_transform`` gives to a sample.
+        transform: what ``read`` gives to a sample.
         seed: of the draws.
+        empty_slices: pictures without a target for each with one, 0 or more.
         cache: keep what was read in memory (of every worker).
 
     Raises:
@@ -92,17 +102,23 @@ class ImageDataset(DrawnDataset):
     def __init__(
         self,
         data: Sequence[Mapping[str, Any]],
-        image_transform: Callable[[Mapping[str, Any]], Sample],
+        read: Callable[[Mapping[str, Any]], Sample],
         transform: Callable[[Sample], Sample],
         seed: int = 0,
+        empty_slices: float = 0.0,
         cache: bool = False,
     ) -> None:
         super().__init__(transform, seed)
-        self.data = [item for item in data if target_instances(dict(item))]
-        self.image_transform = image_transform
+        with_target = [bool(target_instances(dict(item))) for item in data]
+        empty = [place for place, item in enumerate(data) if item.get("instances") == []]
+        empty = _evenly(empty, _empty_count(empty_slices, sum(with_target)))
+        self.data = [
+            item for place, item in enumerate(data) if with_target[place] or place in set(empty)
+        ]
+        self.read = read
         self.cache = cache
-        self._read: dict[int, Sample] = {}
-        if not self.data:
+        self._kept: dict[int, Sample] = {}
+        if not any(with_target):
             raise CobotError(
                 f"none of {len(data)} pictures holds a target: give pictures with annotated masks"
             )
@@ -113,27 +129,45 @@ class ImageDataset(DrawnDataset):
 
     def entry(self, index: int) -> Sample:
         """Give a picture with its masks; CobotError where its files cannot be read."""
-        if index in self._read:
-            return self._read[index]
-        entry = self.image_transform(self.data[index])
+        if index in self._kept:
+            return self._kept[index]
+        entry = self.read(self.data[index])
         if self.cache:
-            self._read[index] = entry
+            self._kept[index] = entry
         return entry
 
 
-def _slices_with_target(item: Mapping[str, Any], volume: Mapping[str, Any]) -> list[_Slice]:
+def _slices_of(
+    item: Mapping[str, Any], volume: Mapping[str, Any], empty_slices: float
+) -> list[_Slice]:
+    """The slices with a target, and as many without as asked for, ascending."""
     images, labels = volume_to_slices(volume["image"]), volume_to_slices(volume["label"])
     if images.shape[0] != labels.shape[0] or images.shape[2:] != labels.shape[2:]:
         raise CobotError(
             f"{item['label']} and {item['image']} differ in shape: give the label of this image"
         )
     holds_target = labels.flatten(1).any(dim=1)
-    taken = set(item.get("slices", range(len(labels))))
-    found = [z for z in torch.nonzero(holds_target)[:, 0].tolist() if z in taken]
+    taken = sorted(set(item.get("slices", range(len(labels)))))
+    found = [z for z in taken if holds_target[z]]
     if not found:
         raise CobotError(
             f"empty label: {item['label']} holds no target"
             + (" on the slices taken" if "slices" in item else "")
             + ": mend the file or take the case out"
         )
+    empty = [z for z in taken if not holds_target[z]]
+    found = sorted(found + _evenly(empty, _empty_count(empty_slices, len(found))))
     return [_Slice(str(item["case"]), z, images[z].clone(), labels[z].clone()) for z in found]
+
+
+def _empty_count(empty_slices: float, with_target: int) -> int:
+    number = isinstance(empty_slices, int | float) and not isinstance(empty_slices, bool)
+    if not number or not 0 <= empty_slices < math.inf:
+        raise CobotError(f"empty_slices={empty_slices!r}: give a number of at least 0")
+    return math.ceil(empty_slices * with_target)
+
+
+def _evenly(values: Sequence[int], most: int) -> list[int]:
+    """At most so many of the values, at even distances."""
+    count = min(most, len(values))
+    return [values[(2 * place + 1) * len(values) // (2 * count)] for place in range(count)]

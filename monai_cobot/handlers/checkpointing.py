@@ -8,6 +8,7 @@ import pickle
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
 from torch.optim import Optimizer
@@ -49,6 +50,7 @@ class CheckpointRun:
     is trained, and the state is written every ``interval`` iterations and after every epoch's
     validation; since an iteration depends on the seed and its number alone (see
     :class:`SeedIterations`, ``ResumableBatchSampler``), a continued run ends with the same weights.
+    Of several processes the first one writes.
 
     Args:
         network: the model that is trained.
@@ -148,15 +150,19 @@ class CheckpointRun:
 
     def complete(self, engine: Engine) -> None:
         """Marks the run as finished; the state is no longer needed."""
-        if engine.state.epoch >= engine.state.max_epochs:
+        if engine.state.epoch >= engine.state.max_epochs and idist.get_rank() == 0:
             self.run.finish()
             self.run.training_state.unlink(missing_ok=True)
 
     def _save_adapter(self, which: str, engine: Engine) -> None:
+        if idist.get_rank():
+            return
         manifest = make_manifest(self.network, **self.manifest, epoch=engine.state.epoch)
         save_adapter(self.network, self.run.checkpoints / f"adapter_{which}.safetensors", manifest)
 
     def _save_state(self, engine: Engine) -> None:
+        if idist.get_rank():
+            return
         state = {
             "network": self.network.adapter_state(),
             "optimizer": self.optimizer.state_dict(),

@@ -23,13 +23,15 @@ class SavePredictions:
         overwrite: whether earlier files are replaced.
     """
 
+    ending = "_seg.nii.gz"
+
     def __init__(self, folder: str | Path, overwrite: bool = False) -> None:
         self.folder = Path(folder).expanduser().resolve()
         self.overwrite = overwrite
 
     def path(self, case: str) -> Path:
         """File of a case."""
-        return self.folder / f"{case}_seg.nii.gz"
+        return self.folder / f"{case}{self.ending}"
 
     def check(self, cases: Iterable[Mapping[str, Any]]) -> None:
         """Refuses a folder that is none, and to replace a file unwanted; raises CobotError."""
@@ -52,4 +54,5 @@ class SavePredictions:
         batch = engine.state.batch
         file = self.path(batch["case"])
         write_label_like(engine.state.output["pred"][0, 0], batch["source"], file)
-        LOGGER.info("%s: %d slices with boxes -> %s", batch["case"], len(batch["prompts"]), file)
+        what = "all slices" if "organ" in engine.inferer.kinds else "slices with boxes"
+        LOGGER.info("%s: %s -> %s", batch["case"], what, file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,13 +60,8 @@ class Picture:
         return cls(image, truth, prediction, prompts, case.spacing[1:], place)
 
 
-class VolumeReport:
-    """Scores every volume as it comes and writes everything at the end.
-
-    Written into ``output_dir``: ``metrics.csv`` (a row a case, organ and method, with the filled
-    box and the inscribed ellipse of the same prompts as two more methods), ``metrics.json``,
-    ``predictions/<case>_seg.nii.gz`` and ``figures/``. The engine's batch is what
-    :class:`~monai_cobot.inferers.VolumeCollate` gives, its inferer a ``PromptedVolumeInferer``.
+class EvaluationReport:
+    """Scores case by case and writes everything at the end; what volumes and pictures share.
 
     Args:
         organs: label, name and surface tolerance of the targets.
@@ -87,15 +82,9 @@ class VolumeReport:
         self.organs = list(organs)
         self.run = run
         self.folder = Path(output_dir).expanduser().resolve()
+        self.paper_protocol = paper_protocol
         self.seed = seed
         self.rows: list[metrics.Row] = []
-        self.pictures: dict[str, Picture] = {}
-        self.methods = {"": run, **{kind: run.trivial(kind) for kind in metrics.TRIVIAL_ANSWERS}}
-        self.pooled = (
-            {kind: metrics.PooledDice(self.organs) for kind in self.methods}
-            if paper_protocol
-            else {}
-        )
 
     def attach(self, engine: Engine) -> None:
         """Registers the handler with the evaluator."""
@@ -104,69 +93,117 @@ class VolumeReport:
 
     def add(self, engine: Engine) -> None:
         """Writes and scores the case that has just been segmented."""
-        case = evaluated_case(engine)
-        write_label_like(
-            engine.state.output["pred"][0, 0],
-            engine.state.batch["source"],
-            self.folder / PREDICTIONS / f"{case.case}_seg.nii.gz",
-        )
-        answers = {
-            kind: metrics.trivial_volume(case.prompts, case.truth.shape, kind)
-            if kind
-            else case.prediction
-            for kind in self.methods
-        }
-        for kind, answer in answers.items():
-            scores = metrics.organ_scores(answer, case.truth, self.organs, case.spacing)
-            self.rows += metrics.volume_rows(
-                scores, self.methods[kind], case=case.case, patient=case.patient
-            )
-            if kind in self.pooled:
-                self.pooled[kind].add(answer, case.truth)
-            if not kind:
-                self.pictures[case.case] = Picture.of(case)
-                dice = np.nanmean([score.dice for score in scores])
-                LOGGER.info("case %s: mean Dice %.4f", case.case, dice)
+        raise NotImplementedError
+
+    def draw(self, figures: Path) -> None:
+        """Draws the cases that were kept for it."""
+        raise NotImplementedError
+
+    def run_of(self, kind: str) -> metrics.Run:
+        """The columns of the model's rows with this kind of prompts; organ prompts have no box."""
+        return self.run if kind == metrics.BOX else replace(self.run, box_jitter="")
+
+    def pooled_rows(self) -> list[metrics.Row]:
+        """Rows of the paper's protocol, where it was asked for."""
+        return []
 
     def write(self, engine: Engine) -> None:
         """Writes tables and pictures and prints the scores."""
-        rows = [
-            *self.rows,
-            *(
-                row
-                for kind, pooled in self.pooled.items()
-                for row in metrics.pooled_rows(pooled.result(), self.methods[kind])
-            ),
-        ]
+        pooled = self.pooled_rows()
+        rows = [*self.rows, *pooled]
         summary = metrics.summarise(rows, self.seed)
         metrics.write_csv(rows, self.folder / "metrics.csv")
         metrics.write_json({**summary, "boxes": "oracle boxes"}, self.folder / "metrics.json")
-        self._draw()
+        metrics.dice_box_plot(self.rows, self.folder / FIGURES / "dice.png")
+        self.draw(self.folder / FIGURES)
         metrics.print_scores(summary)
-        if self.pooled:
+        if pooled:
             metrics.print_scores(summary, protocol=metrics.PAPER)
-        LOGGER.info("oracle boxes: the prompts were made from the truth")
+        if metrics.BOX in engine.inferer.kinds:
+            LOGGER.info("oracle boxes: the box prompts were made from the truth")
         if self.run.split_by == "slice":
             LOGGER.warning("split by slice: these scores leak and are of slices, not of volumes")
         LOGGER.info("wrote metrics.csv, metrics.json, predictions and figures to %s", self.folder)
 
-    def _draw(self) -> None:
-        figures = self.folder / FIGURES
-        metrics.dice_box_plot(self.rows, figures / "dice.png")
-        for rank, name in metrics.representative_cases(self.rows).items():
-            picture = self.pictures[name]
-            metrics.overlay(
-                picture.image,
-                picture.truth,
-                picture.prediction,
-                picture.prompts,
-                self.organs,
-                figures / f"{rank}_{name}.png",
-                title=f"{rank} case: {name}",
-                pixel_spacing=picture.pixel_spacing,
-                z=0,
-                place=picture.place,
+
+class VolumeReport(EvaluationReport):
+    """The report of volumes; arguments of :class:`EvaluationReport`.
+
+    Written into ``output_dir``: ``metrics.csv`` (a row a case, organ, method and kind of prompts,
+    with the filled box and the inscribed ellipse of the same boxes as two more methods),
+    ``metrics.json``, ``predictions/<case>_seg.nii.gz`` (with both kinds of prompts those of the
+    boxes; the other's are in ``predictions_organ``) and ``figures/``. The engine's batch is what
+    :class:`~monai_cobot.inferers.VolumeCollate` gives, its inferer a ``PromptedVolumeInferer``.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.pictures: dict[tuple[str, str], Picture] = {}
+        self.pooled: dict[tuple[str, metrics.Run], metrics.PooledDice] = {}
+
+    def add(self, engine: Engine) -> None:
+        """Writes and scores the case that has just been segmented."""
+        kinds = engine.inferer.kinds
+        for kind, case in zip(kinds, evaluated_cases(engine), strict=True):
+            folder = PREDICTIONS if kind == kinds[0] else f"{PREDICTIONS}_{kind}"
+            write_label_like(
+                engine.state.output["pred"][0, kinds.index(kind)],
+                engine.state.batch["source"],
+                self.folder / folder / f"{case.case}_seg.nii.gz",
             )
+            self._score(kind, case)
+
+    def _score(self, kind: str, case: Evaluated) -> None:
+        run = self.run_of(kind)
+        answers = {run: case.prediction}
+        if kind == metrics.BOX:
+            for trivial in metrics.TRIVIAL_ANSWERS:
+                answers[run.trivial(trivial)] = metrics.trivial_volume(
+                    case.prompts, case.truth.shape, trivial
+                )
+        for answered, answer in answers.items():
+            scores = metrics.organ_scores(
+                answer, case.truth, self.organs, case.spacing, slice_axis=0
+            )
+            self.rows += metrics.volume_rows(
+                scores, answered, case=case.case, patient=case.patient, prompts=kind
+            )
+            if self.paper_protocol:
+                pooled = self.pooled.setdefault((kind, answered), metrics.PooledDice(self.organs))
+                pooled.add(answer, case.truth)
+            if answered == run:
+                self.pictures[kind, case.case] = Picture.of(case)
+                dice = np.nanmean([score.dice for score in scores])
+                LOGGER.info("case %s, %s prompts: mean Dice %.4f", case.case, kind, dice)
+
+    def pooled_rows(self) -> list[metrics.Row]:
+        """Rows of the paper's protocol, where it was asked for."""
+        return [
+            row
+            for (kind, run), pooled in self.pooled.items()
+            for row in metrics.pooled_rows(pooled.result(), run, prompts=kind)
+        ]
+
+    def draw(self, figures: Path) -> None:
+        """Draws the best, the median and the worst case of each kind of prompts."""
+        kinds = list(dict.fromkeys(kind for kind, _ in self.pictures))
+        for kind in kinds:
+            rows = [row for row in self.rows if row.prompts == kind]
+            for rank, name in metrics.representative_cases(rows).items():
+                picture = self.pictures[kind, name]
+                ending = "" if kind == kinds[0] else f"_{kind}"
+                metrics.overlay(
+                    picture.image,
+                    picture.truth,
+                    picture.prediction,
+                    picture.prompts,
+                    self.organs,
+                    figures / f"{rank}_{name}{ending}.png",
+                    title=f"{rank} case of {kind} prompts: {name}",
+                    pixel_spacing=picture.pixel_spacing,
+                    z=0,
+                    place=picture.place,
+                )
 
 
 def refuse_earlier_evaluation(output_dir: str | Path, overwrite: bool) -> None:
@@ -197,24 +234,30 @@ def clear_evaluation(output_dir: str | Path) -> None:
 
 def _own_files(output_dir: str | Path) -> list[Path]:
     folder = Path(output_dir).expanduser().resolve()
-    return [folder / name for name in ("metrics.csv", "metrics.json", PREDICTIONS, FIGURES)]
+    names = ("metrics.csv", "metrics.json", PREDICTIONS, f"{PREDICTIONS}_organ", FIGURES)
+    return [folder / name for name in names]
 
 
-def evaluated_case(engine: Engine) -> Evaluated:
-    """The case that the engine has just segmented, with the prompts that were used."""
+def evaluated_cases(engine: Engine) -> list[Evaluated]:
+    """The case that the engine has just segmented, once for each kind of its prompts."""
     batch, output = engine.state.batch, engine.state.output
-    image, truth, prediction = (
+    image, truth = (
         volume_to_slices(volume[0])[:, 0].cpu().numpy()
-        for volume in (output["image"], output["label"], output["pred"])
+        for volume in (output["image"], output["label"])
     )
     x, y, z = batch["spacing"]
     size = (image.shape[1], image.shape[2])
-    return Evaluated(
-        case=batch["case"],
-        patient=batch["patient"],
-        image=image,
-        truth=truth,
-        prediction=prediction,
-        prompts=engine.inferer.jittered_prompts(batch["prompts"], size, batch["case"]),
-        spacing=(z, y, x),
-    )
+    predictions = volume_to_slices(output["pred"][0]).cpu().numpy()
+    boxes = engine.inferer.jittered_prompts(batch["prompts"], size, batch["case"])
+    return [
+        Evaluated(
+            case=batch["case"],
+            patient=batch["patient"],
+            image=image,
+            truth=truth,
+            prediction=predictions[:, place],
+            prompts=boxes if kind == metrics.BOX else {},
+            spacing=(z, y, x),
+        )
+        for place, kind in enumerate(engine.inferer.kinds)
+    ]

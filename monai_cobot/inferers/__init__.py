@@ -2,22 +2,35 @@
 
 from monai_cobot.inferers.batch import (
     FileBoxes,
+    NoBoxes,
     OracleBoxes,
     VolumeCollate,
     prepare_slices,
     prepare_volume,
 )
 from monai_cobot.inferers.image import PromptedImageInferer
-from monai_cobot.inferers.volume import PromptedVolumeInferer, paint_logits
+from monai_cobot.inferers.picture import (
+    PictureBoxes,
+    PictureCollate,
+    masks_as_items,
+    prepare_picture,
+)
+from monai_cobot.inferers.volume import PromptedVolumeInferer, label_maps, paint_logits
 from monai_cobot.inferers.writing import write_label_like
 
 __all__ = [
     "FileBoxes",
+    "NoBoxes",
     "OracleBoxes",
+    "PictureBoxes",
+    "PictureCollate",
     "PromptedImageInferer",
     "PromptedVolumeInferer",
     "VolumeCollate",
+    "label_maps",
+    "masks_as_items",
     "paint_logits",
+    "prepare_picture",
     "prepare_slices",
     "prepare_volume",
     "write_label_like",

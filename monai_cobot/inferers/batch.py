@@ -12,8 +12,10 @@ import torch
 from monai.data import MetaTensor
 
 from monai_cobot.errors import CobotError
+from monai_cobot.losses import PromptTargets
 from monai_cobot.transforms import (
     SlicePrompts,
+    boxes_from_masks,
     load_prompts,
     prompts_from_label,
     prompts_to_slices,
@@ -33,13 +35,30 @@ class OracleBoxes:
     name = "oracle boxes"
 
     def __call__(self, item: Item) -> SlicePrompts:
-        """Prompts of one item with ``label``; CobotError where it has none."""
+        """Prompts of one item with ``label``, or of a picture with ``masks`` (as of a slice 0).
+
+        Raises:
+            CobotError: it has neither.
+        """
+        if "masks" in item:
+            boxes = boxes_from_masks(item["masks"])
+            return {0: (boxes, item["organs"])} if len(boxes) else {}
         if "label" not in item:
             raise CobotError(
                 f"case {item['case']} has neither truth nor prompts: give its boxes in a "
                 "prompts_file"
             )
         return prompts_from_label(item["label"])
+
+
+class NoBoxes:
+    """No boxes at all, for learned organ prompts."""
+
+    name = "no boxes"
+
+    def __call__(self, item: Item) -> SlicePrompts:
+        """No prompts."""
+        return {}
 
 
 class FileBoxes:
@@ -92,11 +111,11 @@ class VolumeCollate:
     other slices is taken out.
 
     Args:
-        prompts: gives an item's prompts.
+        boxes: gives an item's prompts.
     """
 
-    def __init__(self, prompts: Callable[[Item], SlicePrompts]) -> None:
-        self.prompts = prompts
+    def __init__(self, boxes: Callable[[Item], SlicePrompts]) -> None:
+        self.boxes = boxes
 
     def __call__(self, items: Sequence[Item]) -> dict[str, Any]:
         """Collates; CobotError for more than one volume."""
@@ -114,7 +133,7 @@ class VolumeCollate:
         if "label" in item:
             item["label"] = _only(item["label"].as_tensor(), item.get("slices"))
             batch["label"] = item["label"][None]
-        return {**batch, "prompts": self.prompts(item)}
+        return {**batch, "prompts": self.boxes(item)}
 
 
 def prepare_volume(
@@ -132,21 +151,24 @@ def prepare_volume(
 
 def prepare_slices(
     batch: Mapping[str, Any], device: torch.device, non_blocking: bool = False, **_: Any
-) -> tuple[torch.Tensor, torch.Tensor, tuple[()], dict[str, Any]]:
+) -> tuple[torch.Tensor, torch.Tensor | PromptTargets, tuple[()], dict[str, Any]]:
     """MONAI's ``prepare_batch`` for trainers.
 
     Returns:
         images (B, 3, S, S); targets (sum of P_b, 1, S, S) float32, in the order of the network's
-        masks; and the boxes as keyword argument.
+        masks; and the boxes as keyword argument. Where the samples have an ``organ_target`` the
+        targets are :class:`~monai_cobot.losses.PromptTargets`, and the network is asked for the
+        answers to both kinds of prompts.
     """
     targets = torch.cat(list(batch["target"]))[:, None]
+    targets = targets.to(device, torch.float32, non_blocking=non_blocking)
     boxes = [boxes.to(device, non_blocking=non_blocking) for boxes in batch["boxes"]]
-    return (
-        batch["image"].to(device, non_blocking=non_blocking),
-        targets.to(device, torch.float32, non_blocking=non_blocking),
-        (),
-        {"boxes": boxes},
-    )
+    image = batch["image"].to(device, non_blocking=non_blocking)
+    if "organ_target" not in batch:
+        return image, targets, (), {"boxes": boxes}
+    organs = torch.stack(list(batch["organ_target"]))
+    organs = organs.to(device, torch.float32, non_blocking=non_blocking)
+    return image, PromptTargets(targets, organs), (), {"boxes": boxes, "answers": True}
 
 
 def _only(label: torch.Tensor, slices: Sequence[int] | None) -> torch.Tensor:

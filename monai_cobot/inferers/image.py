@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,13 +10,14 @@ from monai.inferers import Inferer
 
 from monai_cobot.errors import CobotError
 from monai_cobot.inferers.jitter import jittered_boxes
+from monai_cobot.inferers.volume import KINDS
 from monai_cobot.transforms import BoxJitter, SAMFrame
 
 
 class PromptedImageInferer(Inferer):
-    """Run a promptable network over one picture and give a mask a box, in its own pixels.
+    """Run a promptable network over one picture and give a mask a prompt, in its own pixels.
 
-    Masks of different boxes may overlap: nothing is painted into one map.
+    Masks of different prompts may overlap: nothing is painted into one map.
 
     Args:
         image_size: side S of the network's square input, in pixels.
@@ -26,9 +27,12 @@ class PromptedImageInferer(Inferer):
         chunk: so many boxes go through the network at once, which bounds the memory. Every chunk
             runs the encoder again.
         logits: give logits, not masks.
+        prompts: ``box``, ``organ`` for the network's learned organ prompts, or ``both``.
+        organ_labels: label values of the organ prompts, in the network's order.
+        progress: not used, a picture is quick; volumes have it.
 
     Raises:
-        CobotError: a chunk of less than one box.
+        CobotError: a chunk of less than one box, or unknown prompts.
     """
 
     def __init__(
@@ -39,8 +43,14 @@ class PromptedImageInferer(Inferer):
         device: torch.device | str | None = None,
         chunk: int = 64,
         logits: bool = False,
+        prompts: str = "box",
+        organ_labels: Sequence[int] = (),
+        progress: bool = False,
     ) -> None:
         super().__init__()
+        if prompts not in KINDS:
+            raise CobotError(f"prompts={prompts!r}: choose one of {', '.join(KINDS)}")
+        self.kinds, self.organ_labels = KINDS[prompts], tuple(organ_labels)
         if chunk < 1:
             raise CobotError(f"chunk {chunk}: at least one box goes through the network at once")
         self.image_size, self.jitter, self.seed = image_size, jitter, seed
@@ -61,13 +71,15 @@ class PromptedImageInferer(Inferer):
         Args:
             inputs: (1, 1 or 3, H, W), 0..255, slice frame.
             network: ``network(image (1, 3, S, S), boxes=[(P, 4)])`` gives logits (P, 1, S, S), a
-                row a box; all in the model frame. It gets ``args`` and ``kwargs`` too.
-            boxes: (P, 4) XYXY, slice frame; without boxes the network is not run.
+                row a box; with organ prompts ``network(image)`` gives (1, K, S, S), silent where an
+                organ is absent; all in the model frame. It gets ``args`` and ``kwargs`` too.
+            boxes: (P, 4) XYXY, slice frame.
             case: its name, which seeds the jitter.
 
         Returns:
-            (P, H, W) uint8 masks, 1 where a logit is above 0, or float32 logits; slice frame, in
-            the order of the boxes, on the inputs' device.
+            (N, H, W) uint8 masks, 1 where a logit is above 0, or float32 logits; slice frame, on
+            the inputs' device: with box prompts a mask a box, in their order; with organ prompts
+            a mask an organ after them.
 
         Raises:
             CobotError: not one picture, or boxes of another shape.
@@ -82,18 +94,30 @@ class PromptedImageInferer(Inferer):
         size = (int(inputs.shape[2]), int(inputs.shape[3]))
         frame = SAMFrame(*size, self.image_size)
         device = inputs.device if self.device is None else torch.device(self.device)
-        kind = torch.float32 if self.logits else torch.uint8
-        answers = torch.zeros(len(boxes), *size, dtype=kind, device=inputs.device)
-        if not len(boxes):
-            return answers
         image = frame.image_to_model(inputs[0].to(device))[None]
         used = frame.boxes_to_model(self.jittered_boxes(boxes, size, case).to(device))
-        for start in range(0, len(used), self.chunk):
-            part = slice(start, start + self.chunk)
-            logits = network(image, *args, boxes=[used[part]], **kwargs)
-            logits = frame.logits_to_slice(logits[:, 0].float())
-            answers[part] = (logits if self.logits else logits > 0).to(answers)
-        return answers
+        kind = torch.float32 if self.logits else torch.uint8
+        answers = [torch.zeros(0, *size, dtype=kind, device=inputs.device)]
+        for logits in self._logits(network, image, used, args, kwargs):
+            found = frame.logits_to_slice(logits.float())
+            answers.append((found if self.logits else found > 0).to(answers[0]))
+        return torch.cat(answers)
+
+    def _logits(
+        self,
+        network: Callable[..., torch.Tensor],
+        image: torch.Tensor,
+        boxes: torch.Tensor,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> Iterator[torch.Tensor]:
+        """Logits (N, S, S) chunk by chunk: of the boxes, then of the organ prompts."""
+        starts = range(0, len(boxes), self.chunk) if "box" in self.kinds else ()
+        for start in starts:
+            part = boxes[start : start + self.chunk]
+            yield network(image, *args, boxes=[part], **kwargs)[:, 0]
+        if "organ" in self.kinds:
+            yield network(image, *args, **kwargs)[0]
 
     def jittered_boxes(
         self, boxes: torch.Tensor, size: tuple[int, int], case: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -19,13 +19,16 @@ from monai_cobot.transforms import (
     volume_to_slices,
 )
 
+NO_BOX = (torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
+KINDS = {"box": ("box",), "organ": ("organ",), "both": ("box", "organ")}
+
 
 class PromptedVolumeInferer(Inferer):
-    """Run a promptable network over the slices that have prompts and paint a label map.
+    """Run a promptable network over a volume's slices and paint a label map.
 
     The network is called once a slice, with all of the slice's boxes, so the encoder runs once a
-    slice and all organs go through the decoder in one batch. Slices without prompts stay
-    background and cost nothing.
+    slice and all organs go through the decoder in one batch. Without learned organ prompts slices
+    without a box stay background and cost nothing; with them every slice is segmented.
 
     Args:
         image_size: side S of the network's square input, in pixels.
@@ -33,6 +36,11 @@ class PromptedVolumeInferer(Inferer):
         seed: of the jitter; each slice is seeded by (seed, case, z), whatever the order.
         device: of the network, if the volume is elsewhere; None is the volume's own.
         progress: show a bar over the slices.
+        prompts: ``box``, ``organ`` for the network's learned organ prompts, or ``both``.
+        organ_labels: label values of the organ prompts, in the network's order.
+
+    Raises:
+        CobotError: unknown prompts, or organ prompts without labels.
     """
 
     def __init__(
@@ -42,8 +50,16 @@ class PromptedVolumeInferer(Inferer):
         seed: int = 0,
         device: torch.device | str | None = None,
         progress: bool = False,
+        prompts: str = "box",
+        organ_labels: Sequence[int] = (),
     ) -> None:
         super().__init__()
+        if prompts not in KINDS:
+            raise CobotError(f"prompts={prompts!r}: choose one of {', '.join(KINDS)}")
+        self.kinds = KINDS[prompts]
+        self.organ_labels = torch.tensor(list(organ_labels), dtype=torch.int64)
+        if "organ" in self.kinds and not len(self.organ_labels):
+            raise CobotError("organ prompts need organ_labels, the label value of each organ")
         self.image_size, self.jitter, self.seed = image_size, jitter, seed
         self.device, self.progress = device, progress
 
@@ -62,13 +78,16 @@ class PromptedVolumeInferer(Inferer):
         Args:
             inputs: (1, 1, X, Y, Z), 0..255, voxel frame (RAS).
             network: ``network(image (1, 3, S, S), boxes=[(P, 4)])`` gives logits (P, 1, S, S), a
-                row a box; all in the model frame. It gets ``args`` and ``kwargs`` too.
+                row a box; with organ prompts ``network(image)`` gives (1, K, S, S), silent where an
+                organ is absent, and ``network(image, boxes=…, answers=True)`` both, as ``boxes``
+                and ``found``; all in the model frame. It gets ``args`` and ``kwargs`` too.
             prompts: z to boxes (P, 4) XYXY, slice frame, and organs (P,), 1..255.
             case: its name, which seeds the jitter.
 
         Returns:
-            (1, 1, X, Y, Z) uint8 on the inputs' device, voxel frame: where a logit is above 0 the
-            organ of the highest one (of several boxes of an organ, the best counts), else 0.
+            (1, M, X, Y, Z) uint8 on the inputs' device, voxel frame, a label map for each of the
+            M ``kinds`` of prompts: where a logit is above 0 the organ of the highest one (of
+            several boxes of an organ, the best counts), else 0.
 
         Raises:
             CobotError: not one volume of one channel; prompts on a slice that does not exist, not
@@ -84,20 +103,36 @@ class PromptedVolumeInferer(Inferer):
         height, width = int(slices.shape[2]), int(slices.shape[3])
         frame = SAMFrame(height, width, self.image_size)
         device = inputs.device if self.device is None else torch.device(self.device)
-        labels = torch.zeros(slices.shape, dtype=torch.uint8, device=inputs.device)
+        labels = slices.new_zeros(len(slices), len(self.kinds), height, width, dtype=torch.uint8)
         used = self.jittered_prompts(prompts, (height, width), case)
-        for z, (boxes, organs) in tqdm(
-            used.items(),
-            desc=case or "slices",
-            unit="slice",
-            leave=False,
-            disable=not self.progress,
+        todo = range(len(slices)) if "organ" in self.kinds else used
+        for z in tqdm(
+            todo, desc=case or "slices", unit="slice", leave=False, disable=not self.progress
         ):
             image = frame.image_to_model(slices[z].to(device))[None]
+            boxes, organs = used.get(z, NO_BOX)
             model_boxes = frame.boxes_to_model(boxes.to(device))
-            logits = network(image, *args, boxes=[model_boxes], **kwargs)
-            labels[z, 0] = paint_logits(frame.logits_to_slice(logits[:, 0].float()), organs)
+            for kind, logits in self._answers(network, image, model_boxes, args, kwargs).items():
+                values = organs if kind == "box" else self.organ_labels
+                painted = paint_logits(frame.logits_to_slice(logits.float()), values)
+                labels[z, self.kinds.index(kind)] = painted
         return slices_to_volume(labels)[None]
+
+    def _answers(
+        self,
+        network: Callable[..., Any],
+        image: torch.Tensor,
+        boxes: torch.Tensor,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> dict[str, torch.Tensor]:
+        """Logits (P or K, S, S) of a slice for each kind of prompts that it has."""
+        if "organ" not in self.kinds:
+            return {"box": network(image, *args, boxes=[boxes], **kwargs)[:, 0]}
+        if "box" not in self.kinds or not len(boxes):
+            return {"organ": network(image, *args, **kwargs)[0]}
+        answers = network(image, *args, boxes=[boxes], answers=True, **kwargs)
+        return {"box": answers.boxes[:, 0], "organ": answers.found[0]}
 
     def jittered_prompts(
         self, prompts: SlicePrompts, size: tuple[int, int], case: str = ""
@@ -118,6 +153,15 @@ class PromptedVolumeInferer(Inferer):
             z: (jittered_boxes(boxes, self.jitter, frame, self.seed, case, z), organs)
             for z, (boxes, organs) in sorted(prompts.items())
         }
+
+
+def label_maps(output: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """An engine's output for MONAI's metrics: label maps and truths (M, 1, X, Y, Z).
+
+    With both kinds of prompts a metric's mean is that over the two.
+    """
+    predicted = output["pred"].transpose(0, 1)
+    return predicted, output["label"].expand_as(predicted)
 
 
 def paint_logits(logits: torch.Tensor, organs: torch.Tensor) -> torch.Tensor:

@@ -18,7 +18,9 @@ from monai_cobot.metrics.site_figures import (
 )
 from monai_cobot.metrics.summary import distinct, summarise, write_json
 from monai_cobot.metrics.table import (
+    BOX,
     CLINICAL,
+    ORGAN,
     PAPER,
     POOLED,
     Row,
@@ -40,8 +42,10 @@ from monai_cobot.metrics.trivial import (
 from monai_cobot.metrics.volume import CONVENTIONS, OrganScore, ScoredOrgan, organ_scores
 
 __all__ = [
+    "BOX",
     "CLINICAL",
     "CONVENTIONS",
+    "ORGAN",
     "PAPER",
     "POOLED",
     "TRIVIAL_ANSWERS",

@@ -9,12 +9,12 @@ import numpy as np
 
 from monai_cobot.errors import CobotError
 from monai_cobot.metrics.organ_table import MEAN, OrganDice, OrganTable
-from monai_cobot.metrics.table import CLINICAL, Row
+from monai_cobot.metrics.table import BOX, CLINICAL, Row
 from monai_cobot.metrics.trivial import TRIVIAL_ANSWERS
 
 _TRIVIAL_FIRST = ("ellipse", "filled_box")
 _UNTRAINED = (*TRIVIAL_ANSWERS, "zero_shot", "freeze")
-_ALIKE = ("prompts", "box_jitter", "split_hash", "split_by", "image_size")
+_ALIKE = ("split_hash", "split_by", "image_size")
 _ALIKE_IN_MODELS = ("sam", "weights")
 
 # Dice by what is scored: case, organ and instance. One of these a training.
@@ -41,6 +41,7 @@ def compare_by_organ(rows: Sequence[Row]) -> OrganTable:
     if not rows:
         raise CobotError("there are no clinical rows to lay out by organ: run an evaluation")
     _check_alike(rows, _ALIKE)
+    _check_alike([row for row in rows if row.prompts == BOX], ["box_jitter"])
     _check_alike([row for row in rows if not row.trivial], _ALIKE_IN_MODELS)
     found = _by_answer_and_seed(rows)
     _check_targets(found)
@@ -127,7 +128,10 @@ def _caption(rows: Sequence[Row]) -> str:
     models = [row for row in rows if not row.trivial]
     parts = [
         f"Dice per organ, mean over {cases} test case{'s' * (cases != 1)} (± deviation over seeds)",
-        f"{rows[0].prompts} prompts from the truth, {rows[0].box_jitter}, alike for all answers",
+        *(
+            f"box prompts from the truth, {row.box_jitter}, alike for all answers"
+            for row in [row for row in rows if row.prompts == BOX][:1]
+        ),
         *(f"SAM {row.sam} ({row.weights}) at {row.image_size} px" for row in models[:1]),
     ]
     return "; ".join(parts)

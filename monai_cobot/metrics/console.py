@@ -16,7 +16,7 @@ from monai_cobot.metrics.organ_table import OrganTable
 from monai_cobot.metrics.table import CLINICAL, series_name
 
 _LOG_WIDTH = 140  # columns where the output is no terminal and so has no width of its own
-_TELLING = ("sam", "weights", "image_size", "box_jitter", "prompts", "split_by", "split_hash")
+_TELLING = ("sam", "weights", "image_size", "box_jitter", "split_by", "split_hash")
 _INSTANCES = "Dice per class: mean ± deviation over instances"
 _TITLES = {
     "clinical": "Dice per organ and volume: mean ± deviation over cases",
@@ -96,7 +96,9 @@ def print_organ_table(table: OrganTable, console: Console | None = None) -> None
 
 def _headings(groups: Sequence[Mapping[str, Any]]) -> list[str]:
     """Method of each group; where two share it, with what tells them apart."""
-    names = [series_name(group["method"], group["orchestrate"]) for group in groups]
+    names = [
+        series_name(group["method"], group["orchestrate"], group["prompts"]) for group in groups
+    ]
     headings = []
     for name, group in zip(names, groups, strict=True):
         alike = [other for n, other in zip(names, groups, strict=True) if n == name]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from monai_cobot.errors import CobotError
-from monai_cobot.metrics.table import CLINICAL, Row, Run
+from monai_cobot.metrics.table import BOX, CLINICAL, Row, Run
 from monai_cobot.metrics.volume import OrganScore, score_masks, union_box
 
 
@@ -58,7 +58,7 @@ def instance_rows(
     *,
     case: str,
     patient: str,
-    prompts: str = "box",
+    prompts: str = BOX,
 ) -> list[Row]:
     """Make the rows of one picture, one an instance; `instances` are their ids, in order."""
     place: dict[str, Any] = {

@@ -32,7 +32,10 @@ GROUP = (
     "split_hash",
     "split_by",
 )
-SCORES = ("dice", "iou", "surface_dice", "hd95_mm", "hd95_px")
+SCORES = (
+    *("dice", "iou", "surface_dice", "hd95_mm", "hd95_px"),
+    *("dice_present_slices", "false_ml_absent_slices"),
+)
 
 CONVENTIONS = {
     **volume.CONVENTIONS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from monai_cobot.whole_file import whole_file
 CLINICAL = "clinical"
 PAPER = "paper"
 POOLED = "pooled"
+BOX = "box"
+ORGAN = "organ"
 _NAMES = {"lightweight": "decoder only", "lora": "LoRA", "adaptformer": "Adaptformer"}
 
 
@@ -85,11 +87,13 @@ class Row:
     sam: str
     weights: str
     box_jitter: str
+    dice_present_slices: float = math.nan
+    false_ml_absent_slices: float = math.nan
 
     @property
     def series(self) -> str:
         """The method as tables and figures call it."""
-        return series_name(self.method, self.orchestrate)
+        return series_name(self.method, self.orchestrate, self.prompts)
 
     @property
     def trivial(self) -> bool:
@@ -97,14 +101,15 @@ class Row:
         return self.method in TRIVIAL_ANSWERS
 
 
-def series_name(method: str, orchestrate: bool) -> str:
+def series_name(method: str, orchestrate: bool, prompts: str = BOX) -> str:
     """Name a method as tables and figures call it, such as `LoRA + orchestration`."""
     name = _NAMES.get(method, method.replace("_", " "))
-    return f"{name} + orchestration" if orchestrate else name
+    name = f"{name} + orchestration" if orchestrate else name
+    return name if prompts == BOX else f"{name}, {prompts} prompts"
 
 
 def volume_rows(
-    scores: Iterable[OrganScore], run: Run, *, case: str, patient: str, prompts: str = "box"
+    scores: Iterable[OrganScore], run: Run, *, case: str, patient: str, prompts: str = BOX
 ) -> list[Row]:
     """Make the clinical rows of one volume, one an organ."""
     place: dict[str, Any] = {
@@ -117,7 +122,7 @@ def volume_rows(
     return [Row(**place, **asdict(score), **asdict(run)) for score in scores]
 
 
-def pooled_rows(scores: Iterable[PooledScore], run: Run, *, prompts: str = "box") -> list[Row]:
+def pooled_rows(scores: Iterable[PooledScore], run: Run, *, prompts: str = BOX) -> list[Row]:
     """Make the rows of the paper's protocol, one an organ; the case is `pooled`."""
     return [
         Row(
@@ -159,7 +164,11 @@ def read_csv(path: str | Path) -> list[Row]:
     try:
         with Path(path).open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
-            missing = [f.name for f in fields(Row) if f.name not in (reader.fieldnames or ())]
+            missing = [
+                field.name
+                for field in fields(Row)
+                if field.default is MISSING and field.name not in (reader.fieldnames or ())
+            ]
             if missing:
                 raise CobotError(f"{path} lacks the columns {missing}: write it by an evaluation")
             return [
@@ -186,7 +195,7 @@ def _to_text(value: Any) -> str:
 def _from_text(
     line: dict[str, str | None], name: str, kind: str, path: str | Path, number: int
 ) -> Any:
-    text = line[name] or ""
+    text = line.get(name) or ""
     try:
         if kind == "float":
             return float(text) if text else math.nan

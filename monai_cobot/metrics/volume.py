@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -39,6 +39,8 @@ CONVENTIONS = {
     "centres; surface_dice is the share of both surfaces within surface_tolerance_mm of the other",
     "hd95": "the larger of the two directed 95th percentiles of the surface distances; hd95_mm in "
     "mm, hd95_px in voxels (spacing 1)",
+    "slices": "dice_present_slices is the Dice over the slices whose truth has the organ; "
+    "false_ml_absent_slices the volume in ml that is predicted on the others; empty for pictures",
     "spacing": "images without a spacing (PNG): surface_dice and hd95_mm are empty, hd95_px is "
     "filled",
 }
@@ -73,6 +75,8 @@ class OrganScore:
     hd95_px: float
     true_voxels: int
     predicted_voxels: int
+    dice_present_slices: float = math.nan
+    false_ml_absent_slices: float = math.nan
 
 
 def organ_scores(
@@ -80,6 +84,7 @@ def organ_scores(
     truth: NDArray[Any],
     organs: Sequence[ScoredOrgan],
     spacing: Sequence[float] | None,
+    slice_axis: int | None = None,
 ) -> list[OrganScore]:
     """Score a label map, organ by organ.
 
@@ -88,6 +93,7 @@ def organ_scores(
         truth: the same shape, integers.
         organs: the organs to score; other labels are background.
         spacing: mm along each axis of the arrays, or None where there is none.
+        slice_axis: axis of the slices, for what is said of slices with and without the organ.
 
     Returns:
         one score an organ, in the order of `organs`.
@@ -102,16 +108,26 @@ def organ_scores(
     for organ in organs:
         boxes = [box for box in (places[organ.label - 1] for places in found) if box is not None]
         region = union_box(boxes, truth.shape) if boxes else (slice(0, 0),) * truth.ndim
-        scores.append(
-            score_masks(
-                prediction[region] == organ.label,
-                truth[region] == organ.label,
-                organ.name,
-                spacing,
-                organ.surface_tolerance_mm,
-            )
-        )
+        masks = prediction[region] == organ.label, truth[region] == organ.label
+        score = score_masks(*masks, organ.name, spacing, organ.surface_tolerance_mm)
+        if slice_axis is not None and spacing is not None:
+            dice, false_ml = _slice_scores(*masks, spacing, slice_axis)
+            score = replace(score, dice_present_slices=dice, false_ml_absent_slices=false_ml)
+        scores.append(score)
     return scores
+
+
+def _slice_scores(
+    predicted: NDArray[np.bool_], true: NDArray[np.bool_], spacing: Sequence[float], axis: int
+) -> tuple[float, float]:
+    """Dice on slices with the organ, ml on those without; the masks hold all of its voxels."""
+    others = tuple(other for other in range(true.ndim) if other != axis)
+    present = true.any(axis=others)
+    voxels = predicted.sum(axis=others)
+    inside, outside = int(voxels[present].sum()), int(voxels[~present].sum())
+    common, n_true = int((predicted & true).sum()), int(true.sum())
+    dice = 2 * common / (inside + n_true) if n_true else math.nan
+    return dice, outside * float(np.prod(np.asarray(spacing, float))) / 1000
 
 
 def _check(prediction: NDArray[Any], truth: NDArray[Any], spacing: Sequence[float] | None) -> None:

@@ -10,15 +10,19 @@ from monai_cobot.sam.adapter_file import (
 )
 from monai_cobot.sam.base import BaseModel, hash_weights, load_base
 from monai_cobot.sam.build import build_architecture, build_random
+from monai_cobot.sam.organ_prompts import PROMPTS, Answers, OrganPrompts
 from monai_cobot.sam.promptable import Clicks, decode_boxes, decode_prompts, predict_masks
 from monai_cobot.sam.simplify import fold, merge, save_merged
 from monai_cobot.sam.sizes import SIZES, SAMSize, get_size
 
 __all__ = [
+    "PROMPTS",
     "SIZES",
+    "Answers",
     "BaseModel",
     "Clicks",
     "CobotSAM",
+    "OrganPrompts",
     "SAMSize",
     "build_adapted_sam",
     "build_architecture",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
 import torch
 from segment_anything.modeling import Sam
@@ -15,7 +15,8 @@ from monai_cobot import peft
 from monai_cobot.errors import CobotError
 from monai_cobot.orchestration import OrchestrationConfig, Orchestrator
 from monai_cobot.sam.base import BaseModel, load_base
-from monai_cobot.sam.promptable import predict_masks
+from monai_cobot.sam.organ_prompts import PROMPTS, Answers, OrganPrompts, silence_absent
+from monai_cobot.sam.promptable import decode_images, predict_masks, upscale
 
 DECODER = "sam.mask_decoder."
 
@@ -34,11 +35,14 @@ class CobotSAM(nn.Module):
         options: the method's own settings, as ``{"rank": 8}``.
         orchestrate: whether its blocks communicate (SAM-COBOT).
         orchestration: settings of the orchestration, as ``{"parametrisation": "product"}``.
-        seed: of the adapters' and the orchestration's initialisation.
+        seed: of the adapters', the orchestration's and the organ prompts' initialisation.
+        prompts: ``box``; ``organ`` for learned organ prompts; or ``both``.
+        organs: number of organs K that have a learned prompt; not used with ``box``.
 
     Raises:
         CobotError: unknown method or option, a method that cannot be orchestrated, a hidden
-            dimension that the hyper-complex numbers do not divide.
+            dimension that the hyper-complex numbers do not divide, unknown prompts, or organ
+            prompts without organs.
     """
 
     def __init__(
@@ -50,9 +54,13 @@ class CobotSAM(nn.Module):
         orchestrate: bool = False,
         orchestration: Mapping[str, Any] | None = None,
         seed: int = 0,
+        prompts: str = "box",
+        organs: int = 0,
     ) -> None:
         super().__init__()
         description = peft.get(method)
+        if prompts not in PROMPTS:
+            raise CobotError(f"prompts={prompts!r}: choose one of {', '.join(PROMPTS)}")
         for name, mapping in (("method_options", options), ("orchestration", orchestration)):
             if mapping is not None and not isinstance(mapping, Mapping):
                 raise CobotError(f"{name}={mapping!r} is no mapping: write it as {{name: value}}")
@@ -68,7 +76,9 @@ class CobotSAM(nn.Module):
         self.method = method
         self.options = asdict(config)
         self.orchestration = asdict(settings) if orchestrate else {}
+        self.prompts = prompts
         self.orchestrator: Orchestrator | None = None
+        self.organ_prompts: OrganPrompts | None = None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             sam.requires_grad_(False)
@@ -79,15 +89,54 @@ class CobotSAM(nn.Module):
                     self.adaptation.sites, self.adaptation.hidden, settings
                 )
                 self.orchestrator.attach(self._bottlenecks())
+            if prompts != "box":
+                self.organ_prompts = OrganPrompts(sam, organs)
+                self.organ_prompts.requires_grad_(description.trains_decoder)
 
     @property
     def orchestrated(self) -> bool:
         """Whether the blocks communicate."""
         return self.orchestrator is not None
 
-    def forward(self, image: Tensor, boxes: Sequence[Tensor] | None = None) -> Tensor:
-        """Mask logits (sum of P_b, 1, S, S) in the model frame; see :func:`predict_masks`."""
-        return predict_masks(self.sam, image, boxes)
+    @overload
+    def forward(
+        self, image: Tensor, boxes: Sequence[Tensor] | None = ..., answers: Literal[False] = ...
+    ) -> Tensor: ...
+
+    @overload
+    def forward(
+        self, image: Tensor, boxes: Sequence[Tensor], answers: Literal[True]
+    ) -> Answers: ...
+
+    def forward(
+        self, image: Tensor, boxes: Sequence[Tensor] | None = None, answers: bool = False
+    ) -> Tensor | Answers:
+        """Mask logits in the model frame.
+
+        Args:
+            image: (B, 3, S, S), normalised and padded.
+            boxes: for each image its (P_b, 4) boxes XYXY in the model frame, P_b may be 0.
+            answers: answer boxes and organ prompts together, from one embedding of the image.
+
+        Returns:
+            With boxes, their logits (sum of P_b, 1, S, S); see :func:`predict_masks`. With
+            ``answers`` those and the organs' as :class:`Answers`. With an image alone, of a model
+            with organ prompts, (B, K, S, S) logits of all organs, silent where an organ is absent;
+            of a model without, (B, 1, S, S) for a box around the whole image.
+        """
+        if self.organ_prompts is None or not (answers or boxes is None):
+            return predict_masks(self.sam, image, boxes)
+        embeddings = self.sam.image_encoder(image)
+        low_res_masks, quality = self.organ_prompts(self.sam, embeddings)
+        organs = upscale(low_res_masks, image)
+        if boxes is None:
+            return silence_absent(organs, quality)
+        return Answers(self._answer_boxes(embeddings, boxes, image), organs, quality)
+
+    def _answer_boxes(self, embeddings: Tensor, boxes: Sequence[Tensor], image: Tensor) -> Tensor:
+        if not sum(len(found) for found in boxes):  # slices without a target
+            return image.new_zeros(0, 1, *image.shape[-2:])
+        return upscale(decode_images(self.sam, embeddings, boxes), image)
 
     def adapter_keys(self) -> list[str]:
         """Keys of the state dict that fine-tuning makes: adapter, orchestration, decoder."""
@@ -100,40 +149,55 @@ class CobotSAM(nn.Module):
         return {key: state[key].detach().contiguous() for key in self.adapter_keys()}
 
     def trainable_parameters(self) -> dict[str, int]:
-        """Numbers of trainable parameters: ``peft``, ``orchestration``, ``decoder``."""
+        """Numbers of trainable parameters: ``peft``, ``orchestration``, ``decoder``.
+
+        ``organ_prompts`` too, where the model has them.
+        """
         counts = {"peft": 0, "orchestration": 0, "decoder": 0}
+        if self.organ_prompts is not None:
+            counts["organ_prompts"] = 0
         for name, parameter in self.named_parameters():
             if parameter.requires_grad:
                 counts[_group(name)] += parameter.numel()
         return counts
 
     def parameter_groups(
-        self, lr: float, orchestration_lr: float, weight_decay: float = 0.0
+        self,
+        lr: float,
+        orchestration_lr: float,
+        weight_decay: float = 0.0,
+        prompt_lr: float = 1e-3,
     ) -> list[dict[str, Any]]:
-        """Groups for an optimiser: ``lr`` for adapter and decoder, else ``orchestration_lr``.
+        """Groups for an optimiser: ``lr`` for adapter and decoder, else the rate of that name.
 
         ``weight_decay`` holds for adapter and decoder. The orchestration has none: its coefficients
         and its relation matrix are the identity at the start, and Adam's decay takes a parameter
-        with a small gradient down by about its rate a step, so they would vanish.
+        with a small gradient down by about its rate a step, so they would vanish. Neither have the
+        organ prompts, which start at an embedding of SAM's.
 
         Raises:
             CobotError: a rate that is not positive, or nothing to train.
         """
-        rates: dict[str, Any] = {"lr": lr, "orchestration_lr": orchestration_lr}
+        rates: dict[str, Any] = {
+            "lr": lr, "orchestration_lr": orchestration_lr, "prompt_lr": prompt_lr,
+        }  # fmt: skip
         for name, rate in rates.items():
             if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < 1e3:
                 raise CobotError(
                     f"{name}={rate!r} is not a positive number: write it as 1.0e-4 in YAML"
                 )
         members: dict[str, list[nn.Parameter]] = {name: [] for name in rates}
+        own = {"orchestration": "orchestration_lr", "organ_prompts": "prompt_lr"}
         for name, parameter in self.named_parameters():
             if parameter.requires_grad:
-                orchestrates = _group(name) == "orchestration"
-                members["orchestration_lr" if orchestrates else "lr"].append(parameter)
-        # The orchestration starts at the identity, not at zero: decay would pull it away from it.
-        decays = {"lr": weight_decay, "orchestration_lr": 0.0}
+                members[own.get(_group(name), "lr")].append(parameter)
         groups = [
-            {"params": parameters, "lr": rates[name], "weight_decay": decays[name], "name": name}
+            {
+                "params": parameters,
+                "lr": rates[name],
+                "weight_decay": weight_decay if name == "lr" else 0.0,
+                "name": name,
+            }
             for name, parameters in members.items()
             if parameters
         ]
@@ -156,11 +220,15 @@ def build_adapted_sam(
     orchestrate: bool = False,
     orchestration: Mapping[str, Any] | None = None,
     seed: int = 0,
+    prompts: str = "box",
+    organs: int = 0,
 ) -> CobotSAM:
     """SAM with weights, adapted; the arguments of :func:`load_base` and :class:`CobotSAM`."""
     peft.get(method)  # an unknown name fails before weights are read
     network, base = load_base(sam, sam_checkpoint, image_size)
-    return CobotSAM(network, base, method, options, orchestrate, orchestration, seed)
+    return CobotSAM(
+        network, base, method, options, orchestrate, orchestration, seed, prompts, organs
+    )
 
 
 def orchestratable_methods() -> list[str]:
@@ -185,4 +253,6 @@ def trains_nothing(model: CobotSAM) -> bool:
 def _group(name: str) -> str:
     if name.startswith("orchestrator."):
         return "orchestration"
+    if name.startswith("organ_prompts."):
+        return "organ_prompts"
     return "decoder" if name.startswith(DECODER) else "peft"

@@ -37,6 +37,7 @@ def make_manifest(model: CobotSAM, **details: Any) -> dict[str, Any]:
         "options": model.options,
         "orchestrate": model.orchestrated,
         "orchestration": model.orchestration,
+        "prompts": model.prompts,
         "sizes": {
             "sites": model.adaptation.sites,
             "hidden": model.adaptation.hidden,
@@ -118,6 +119,8 @@ def build_from_adapter(path: str | Path, sam_checkpoint: str | Path | None = Non
         manifest["options"],
         manifest["orchestrate"],
         manifest["orchestration"],
+        prompts=manifest["prompts"],
+        organs=len(manifest.get("organs", ())),
     )
     load_adapter(model, path)
     return model
@@ -137,6 +140,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             f"{path} is no adapter file of this package: its format is "
             f"{manifest.get('format')!r}, expected {FORMAT!r}"
         )
+    manifest.setdefault("prompts", "box")  # files from before there were others
     base = manifest.get("base", {})
     missing = [key for key in REQUIRED if key not in manifest]
     missing += [f"base {key}" for key in BaseModel.__dataclass_fields__ if key not in base]
@@ -154,7 +158,7 @@ def _check_manifest(manifest: Mapping[str, Any], model: CobotSAM, path: Path) ->
         if base[name] != wanted[name]
     ] + [
         f"{name} {manifest[name]!r} (file) and {here[name]!r} (here)"
-        for name in ("method", "options", "orchestrate", "orchestration")
+        for name in ("method", "options", "orchestrate", "orchestration", "prompts")
         if manifest[name] != here[name]
     ]
     if differences:

@@ -40,6 +40,23 @@ def decode_prompts(
         four is the answer to a prompt that leaves no choice.
     """
     sparse, dense = sam.prompt_encoder(points=clicks, boxes=boxes, masks=masks)
+    return decode_tokens(sam, image_embeddings, sparse, dense)
+
+
+def decode_tokens(
+    sam: Sam, image_embeddings: Tensor, sparse: Tensor, dense: Tensor
+) -> tuple[Tensor, Tensor]:
+    """All four masks of the decoder for prompts that are embedded already.
+
+    Args:
+        sam: the network.
+        image_embeddings: (P, C, h, w) or (1, C, h, w), as in :func:`decode_prompts`.
+        sparse: (P, N, C), N tokens a prompt.
+        dense: (P or 1, C, h or 1, w or 1), added to the image embeddings.
+
+    Returns:
+        low_res_masks (P, 4, 4h, 4w) and quality (P, 4), as :func:`decode_prompts`.
+    """
     low_res_masks, quality = sam.mask_decoder.predict_masks(
         image_embeddings=torch.zeros_like(image_embeddings[:1]),
         image_pe=sam.prompt_encoder.get_dense_pe(),
@@ -74,16 +91,39 @@ def predict_masks(sam: Sam, image: Tensor, boxes: Sequence[Tensor] | None = None
     Raises:
         CobotError: the number of box tensors is not the number of images.
     """
-    if boxes is None:
-        whole = image.new_tensor([[0.0, 0.0, image.shape[-1], image.shape[-2]]])
-        boxes = [whole] * image.shape[0]
-    if len(boxes) != image.shape[0]:
-        raise CobotError(
-            f"{image.shape[0]} images but boxes for {len(boxes)}: give one (P, 4) each"
-        )
     embeddings = sam.image_encoder(image)
-    counts = torch.tensor([len(image_boxes) for image_boxes in boxes], device=embeddings.device)
-    owners = embeddings.repeat_interleave(counts, dim=0)
-    low_res_masks, _ = decode_boxes(sam, owners, torch.cat(list(boxes)))
+    if boxes is not None:
+        return upscale(decode_images(sam, embeddings, boxes), image)
+    whole = image.new_tensor([[0.0, 0.0, image.shape[-1], image.shape[-2]]])
+    # One box an image without a Python loop, so that a traced network takes any batch.
+    low_res_masks, _ = decode_boxes(sam, embeddings, whole.expand(embeddings.shape[0], 4))
+    return upscale(low_res_masks, image)
+
+
+def decode_images(sam: Sam, image_embeddings: Tensor, boxes: Sequence[Tensor]) -> Tensor:
+    """The masks of the boxes of several images, whose encoder has run.
+
+    Args:
+        sam: the network.
+        image_embeddings: (B, C, h, w).
+        boxes: for each image its (P_b, 4) boxes XYXY in the model frame.
+
+    Returns:
+        low_res_masks (sum of P_b, 1, 4h, 4w), logits, in the order of images and boxes.
+
+    Raises:
+        CobotError: the number of box tensors is not the number of images.
+    """
+    if len(boxes) != image_embeddings.shape[0]:
+        raise CobotError(
+            f"{image_embeddings.shape[0]} images but boxes for {len(boxes)}: give one (P, 4) each"
+        )
+    counts = torch.tensor([len(found) for found in boxes], device=image_embeddings.device)
+    owners = image_embeddings.repeat_interleave(counts, dim=0)
+    return decode_boxes(sam, owners, torch.cat(list(boxes)))[0]
+
+
+def upscale(low_res_masks: Tensor, image: Tensor) -> Tensor:
+    """Logits (N, M, 4h, 4w) at the size of the image (B, 3, S, S), bilinear, as SAM does."""
     size = (image.shape[-2], image.shape[-1])
     return F.interpolate(low_res_masks, size=size, mode="bilinear", align_corners=False)

@@ -47,6 +47,29 @@ class MasksFromLabeld(MapTransform):
         return sample
 
 
+class OrganMasksd(MapTransform):
+    """Add ``organ_masks``: one mask an organ of the table, the union of its targets.
+
+    Args:
+        keys: the masks' key, (P, H, W) with ``organs`` (P,) beside it; slice frame.
+        labels: label values of the organ table, in its order.
+    """
+
+    def __init__(self, keys: Hashable, labels: Sequence[int]) -> None:
+        super().__init__(keys)
+        self.labels = torch.tensor(list(labels))
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Add (K, H, W) uint8, 0 or 1, empty where an organ is absent."""
+        sample = dict(data)
+        masks = sample[self.first_key(sample)]
+        found = torch.zeros(len(self.labels), *masks.shape[1:], dtype=torch.uint8)
+        for mask, organ in zip(masks, sample["organs"], strict=True):
+            found[self.labels == organ] |= mask
+        sample["organ_masks"] = found
+        return sample
+
+
 class RandTargetsd(Randomizable, MapTransform):
     """Keep a random choice of at most so many targets, in their order.
 
@@ -138,6 +161,7 @@ class ToSAMInputd(Transform):
     """Dictionary form of :class:`ToSAMInput`.
 
     ``image``, ``masks`` and ``boxes`` become ``image``, ``target`` and ``boxes``.
+    ``organ_masks`` (K, H, W), where there are any, become ``organ_target`` (K, S, S).
     ``original_size`` (H, W) and ``input_size`` (h, w), the area without padding, are added under
     the names that segment-anything uses.
 
@@ -156,6 +180,8 @@ class ToSAMInputd(Transform):
         sample["image"], sample["target"], sample["boxes"] = self.transform(
             image, sample.pop("masks"), sample["boxes"]
         )
+        if "organ_masks" in sample:
+            sample["organ_target"] = frame.masks_to_model(sample.pop("organ_masks"))
         sample["original_size"] = (frame.height, frame.width)
         sample["input_size"] = frame.resized
         return sample
@@ -193,6 +219,7 @@ def slice_transforms(
     image_size: int,
     box_jitter: Mapping[str, Any] | BoxJitter | None = None,
     max_instances: int | None = None,
+    organ_labels: Sequence[int] | None = None,
 ) -> UserCompose:
     """Everything between a slice with its label, or a picture with its masks, and a sample.
 
@@ -200,21 +227,25 @@ def slice_transforms(
         image_size: side S of SAM's input, in pixels.
         box_jitter: ``{mode: ..., size: ...}``, a BoxJitter, or None for exact boxes.
         max_instances: a random choice of at most so many targets is kept; None keeps all.
+        organ_labels: label values of the organ table, for learned organ prompts; None without.
 
     Returns:
         A MONAI Compose on dictionaries, seeded by its ``set_random_state``: ``image`` (1 or 3, H,
         W) 0..255 and either ``label`` (1, H, W) or ``masks`` (P, H, W) with ``organs`` (P,), slice
         frame, become ``image`` (3, S, S), ``target`` (P, S, S), ``boxes`` (P, 4) and ``organs``
-        (P,), model frame. What else there is stays.
+        (P,), model frame; with ``organ_labels`` ``organ_target`` (K, S, S) too. What else there is
+        stays.
 
     Raises:
         CobotError: box_jitter or max_instances is not understood.
     """
     if not isinstance(box_jitter, BoxJitter):
         box_jitter = BoxJitter.from_mapping(box_jitter, image_size)
-    chosen = []
+    chosen: list[Transform] = []
+    if organ_labels is not None:
+        chosen = [OrganMasksd("masks", organ_labels)]
     if max_instances is not None:
-        chosen = [RandTargetsd(("masks", "organs", "instances"), max_instances)]
+        chosen += [RandTargetsd(("masks", "organs", "instances"), max_instances)]
     return UserCompose(
         [
             MasksFromLabeld("label"),

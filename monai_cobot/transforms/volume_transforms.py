@@ -28,6 +28,8 @@ from monai_cobot.transforms.compose import UserCompose
 
 #: Percentiles of the volume that bound an MR image's intensities.
 MR_PERCENTILES = (0.5, 99.5)
+#: Modalities of pictures, whose bytes are taken as they are.
+PICTURES = ("US", "RGB", "SAR", "SONAR")
 
 
 @dataclass(frozen=True)
@@ -35,25 +37,33 @@ class Preprocessing:
     """How intensities become 0..255; written into manifests.
 
     Args:
-        modality: ``CT``, a fixed window, or ``MR``, percentiles of each volume.
-        window: the values that become 0 and 255: HU for CT, percentiles (0..100) for MR.
+        modality: ``CT``, a fixed window, or ``MR``, percentiles of each volume; or one of
+            :data:`PICTURES`, whose bytes stay.
+        window: the values that become 0 and 255: HU for CT, percentiles (0..100) for MR, 0 and 255
+            for pictures.
 
     Raises:
-        CobotError: unknown modality; a window that is not ascending or, for MR, not within 0..100.
+        CobotError: unknown modality; a window that is not ascending, for MR not within 0..100, or
+            for pictures not 0..255.
     """
 
     modality: str
     window: tuple[float, float] = MR_PERCENTILES
 
     def __post_init__(self) -> None:
-        if self.modality not in ("CT", "MR"):
-            raise CobotError(f"unknown modality {self.modality!r}: choose CT or MR")
+        if self.modality not in ("CT", "MR", *PICTURES):
+            raise CobotError(
+                f"unknown modality {self.modality!r}: choose CT or MR, or of pictures one of "
+                f"{', '.join(PICTURES)}"
+            )
         if len(self.window) != 2 or not self.window[0] < self.window[1]:
             raise CobotError(
                 f"window {self.window}: give two ascending numbers (HU for CT, percentiles for MR)"
             )
         if self.modality == "MR" and not 0 <= self.window[0] < self.window[1] <= 100:
             raise CobotError(f"MR window {self.window}: percentiles lie within 0 and 100")
+        if self.modality in PICTURES and tuple(self.window) != (0, 255):
+            raise CobotError(f"window {self.window} of pictures: their bytes stay, give (0, 255)")
         object.__setattr__(self, "window", (float(self.window[0]), float(self.window[1])))
 
     def to_dict(self) -> dict[str, Any]:

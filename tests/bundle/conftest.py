@@ -16,6 +16,16 @@ from tests.conftest import REPOSITORY
 BUNDLES = REPOSITORY / "bundles"
 ADOME = BUNDLES / "adome_abdomen_ct_segmentation"
 SPLEN = BUNDLES / "splen_spleen_ct_segmentation"
+MOMO = BUNDLES / "momo_left_atrium_mr_segmentation"
+BRAST = BUNDLES / "brast_breast_us_segmentation"
+SEGRAP = BUNDLES / "segrap_gtvnx_ct_segmentation"
+ALL = (ADOME, SPLEN, MOMO, BRAST, SEGRAP)
+
+
+def code_of(bundle: Path) -> str:
+    """The dataset's code, as "ADOME"."""
+    return bundle.name.split("_")[0].upper()
+
 
 # Seconds an epoch: the twelve blocks of `small` on 16 tokens, four slices a batch. Random weights
 # answer with masks of every shape, whatever the shipped ones have learnt.
@@ -26,6 +36,7 @@ FAST = {
     "batch_size": 4,
     "lr": 1e-3,
     "orchestration_lr": 1e-2,
+    "prompts": "box",
 }
 
 Run = Callable[..., ConfigWorkflow]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,7 +15,7 @@ import yaml
 from monai.bundle import ConfigParser, ConfigWorkflow, verify_net_in_out
 
 from monai_cobot.data import datasets
-from tests.bundle.conftest import ADOME, BUNDLES, FAST, SPLEN, run_bundle
+from tests.bundle.conftest import ADOME, ALL, BRAST, BUNDLES, FAST, MOMO, SPLEN, code_of, run_bundle
 
 USER_IDS = [
     "dataset_dir", "output_dir", "epochs", "method", "orchestrate", "sam", "sam_checkpoint",
@@ -37,27 +38,42 @@ def render() -> ModuleType:
 
 
 def test_no_drift(render: ModuleType) -> None:
-    for bundle in render.BUNDLES:
-        for name, text in render.files(bundle).items():
-            assert (BUNDLES / bundle.name / name).read_text() == text, name
+    assert sorted(bundle.name for bundle in render.BUNDLES) == sorted(path.name for path in ALL)
+    assert render.drift(BUNDLES) == []
 
 
-@pytest.mark.parametrize("bundle", [ADOME, SPLEN])
+def test_planted_drift_is_found(render: ModuleType, tmp_path: Path) -> None:
+    """A changed line, a missing file, a file too many."""
+    copied = tmp_path / "bundles"
+    for bundle in ALL:
+        shutil.copytree(bundle, copied / bundle.name)
+    assert render.drift(copied) == []
+    changed = copied / SPLEN.name / "configs" / "train.yaml"
+    changed.write_text(changed.read_text().replace("epochs: 25", "epochs: 24"))
+    (copied / MOMO.name / "configs" / "logging.conf").unlink()
+    (copied / BRAST.name / "configs" / "extra.yaml").write_text("a: 1\n")
+    assert render.drift(copied) == [
+        f"{SPLEN.name}/configs/train.yaml",
+        f"{MOMO.name}/configs/logging.conf",
+        f"{BRAST.name}/configs/extra.yaml",
+    ]
+
+
+@pytest.mark.parametrize("bundle", ALL, ids=code_of)
 def test_files_and_metadata(bundle: Path) -> None:
     for name in ("configs/train.yaml", "configs/evaluate.yaml", "configs/inference.yaml",
-                 "configs/logging.conf", "docs/README.md", "docs/data_license.txt",
-                 "LICENSE"):  # fmt: skip
+                 "configs/logging.conf", "configs/multi_gpu_train.yaml", "docs/README.md",
+                 "docs/data_license.txt", "large_files.yml", "LICENSE"):  # fmt: skip
         assert (bundle / name).is_file(), name
-        assert "__" not in (bundle / name).read_text().replace("__import__", "").replace(
-            "_target_", ""
-        )
+        text = (bundle / name).read_text()
+        assert "__" not in text.replace("__import__", "").replace("_target_", "")
     metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
     assert metadata["version"] in metadata["changelog"]
-    organs = datasets.get(bundle.name.split("_")[0].upper()).labels
+    organs = datasets.get(code_of(bundle)).labels
     assert metadata["label_classes"] == ", ".join(f"{n} {name}" for name, n in organs.items())
 
 
-@pytest.mark.parametrize("bundle", [ADOME, SPLEN])
+@pytest.mark.parametrize("bundle", ALL, ids=code_of)
 def test_user_ids_are_alike(bundle: Path) -> None:
     config = yaml.safe_load((bundle / "configs" / "train.yaml").read_text())
     assert set(USER_IDS) <= set(config)
@@ -96,7 +112,7 @@ def test_properties_that_monai_looks_for(
     assert workflow.check_properties() == []
 
 
-@pytest.mark.parametrize("bundle", [ADOME, SPLEN])
+@pytest.mark.parametrize("bundle", ALL, ids=code_of)
 def test_network_has_the_format_of_the_metadata(bundle: Path) -> None:
     """MONAI's own check, with the small SAM at the input size that the metadata states."""
     configs = bundle / "configs"
@@ -117,14 +133,14 @@ def test_optimiser_is_adam(cohort: Path) -> None:
     optimizer = parser.get_parsed_content("optimizer")
     assert type(optimizer) is torch.optim.Adam
     rates = {g["name"]: (g["lr"], g["weight_decay"]) for g in optimizer.param_groups}
-    assert rates == {"lr": (1.25e-6, 5e-4), "orchestration_lr": (1.25e-4, 0.0)}
+    assert rates == {
+        "lr": (1.25e-6, 5e-4), "orchestration_lr": (1.25e-4, 0.0), "prompt_lr": (1e-3, 0.0),
+    }  # fmt: skip
 
 
 def test_bundle_runs_where_its_folder_alone_is_copied(
     cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import shutil
-
     copied = Path(shutil.copytree(ADOME, tmp_path / "elsewhere" / "my_segmentation"))
     monkeypatch.chdir("/")
     ids = {"dataset_dir": str(cohort), "output_dir": str(tmp_path / "run"), "epochs": 1, **FAST}
@@ -134,8 +150,6 @@ def test_bundle_runs_where_its_folder_alone_is_copied(
 
 
 def test_frozen_split_applies_where_it_names_every_case(cohort: Path, tmp_path: Path) -> None:
-    import shutil
-
     copied = Path(shutil.copytree(ADOME, tmp_path / "frozen_segmentation"))
     names = [f"phantom_{number:04d}" for number in range(1, 5)]
     frozen = {"training": names[2:], "validation": [names[1]], "test": [names[0]]}

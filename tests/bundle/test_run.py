@@ -15,12 +15,11 @@ from monai.bundle import ConfigParser
 from monai.losses import DiceCELoss
 
 from monai_cobot.data import datasets
-from monai_cobot.data.datalist import case_name
 from monai_cobot.inferers import PromptedVolumeInferer
 from monai_cobot.metrics import trivial_volume
 from monai_cobot.sam import read_manifest
 from monai_cobot.transforms import BoxJitter, prompts_from_label, slices_to_prompts, write_prompts
-from tests.bundle.conftest import ADOME, SPLEN, Run, run_bundle
+from tests.bundle.conftest import ADOME, FAST, Run, run_bundle
 
 # The Dice is a ratio of integers on both sides.
 EXACT = 1e-12
@@ -33,8 +32,6 @@ COLUMNS = [
 @pytest.fixture(scope="module")
 def trained(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One training with its evaluation, shared by the tests that only read."""
-    from tests.bundle.conftest import FAST
-
     output = tmp_path_factory.mktemp("runs") / "trained"
     # So low a rate leaves the random masks of the random SAM; a few steps would empty them.
     ids = {"dataset_dir": str(cohort), "output_dir": str(output), "epochs": 2, **FAST, "lr": 1e-6}
@@ -247,51 +244,3 @@ def test_split_by_slice_warns_and_keeps_the_sides_apart(
     liver = {row["case"]: int(row["true_voxels"]) for row in own if row["organ"] == "liver"}
     case = split["test"][0].rpartition(":")[0]
     assert 0 < liver[case] < 5_000
-
-
-@pytest.mark.parametrize("bundle", [ADOME, SPLEN])
-def test_real_data_train_evaluate_infer(
-    real_data: Path, infer: Run, tmp_path: Path, bundle: Path
-) -> None:
-    """The subsets as they are distributed, with the small SAM at its own 256 pixels."""
-    code = bundle.name.split("_")[0].upper()
-    ids = {
-        "dataset_dir": str(real_data / code),
-        "output_dir": str(tmp_path / "run"),
-        "sam": "small",
-        "epochs": 1,
-        "lr": 1e-3,
-    }
-    run_bundle(bundle, "train", **ids)
-    run_bundle(bundle, "train", "evaluate", **ids)
-    split = json.loads((tmp_path / "run" / "split.json").read_text())
-    sides = [set(split["training"]), set(split["test"])]
-    for side in sides:  # one patient, two scans
-        assert ("ts_ct3mm" in side) == ("ts_ct3mm_sm" in side) or code == "SPLEN"
-    labels = datasets.get(code).labels
-    for row in rows_of(tmp_path / "run"):
-        assert row["case"] in split["test"]
-        if row["method"] != "lora":
-            continue
-        truth = nib.load(real_data / code / "labelsTr" / f"{row['case']}.nii.gz")
-        answer = nib.load(tmp_path / "run" / "predictions" / f"{row['case']}_seg.nii.gz")
-        assert answer.shape == truth.shape
-        image = next((real_data / code / "imagesTr").glob(f"{row['case']}*.nii.gz"))
-        if case_name(image) == row["case"]:
-            assert np.array_equal(answer.affine, nib.load(image).affine)
-        a = np.asarray(truth.dataobj) == labels[row["organ"]]
-        b = np.asarray(answer.dataobj) == labels[row["organ"]]
-        if a.any() or b.any():
-            dice = 2 * (a & b).sum() / (a.sum() + b.sum())
-            assert math.isclose(float(row["dice"]), dice, abs_tol=EXACT)
-        else:
-            assert row["dice"] == ""
-    run_bundle(
-        bundle,
-        "inference",
-        workflow_type="inference",
-        dataset_dir=str(real_data / code),
-        output_dir=str(tmp_path / "inferred"),
-        checkpoint=str(tmp_path / "run" / "checkpoints" / "adapter_last.safetensors"),
-    )
-    assert list((tmp_path / "inferred").glob("*_seg.nii.gz"))

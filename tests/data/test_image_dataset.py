@@ -117,3 +117,12 @@ def test_a_file_that_went_missing_is_named(items) -> None:
     Path(items[0]["image"]).unlink()
     with pytest.raises(CobotError, match=r"a\.png does not exist: check the path"):
         dataset[0]
+
+
+def test_pictures_that_hold_nothing_are_taken_where_asked(items) -> None:
+    """Neither a crowd nor a picture without annotation holds nothing."""
+    dataset = ImageDataset(items, READ, slice_transforms(SIZE, organ_labels=[1, 2]), empty_slices=1)
+    assert [sample["case"] for sample in dataset] == ["a", "empty", "bb"]
+    empty = dataset[1]
+    assert (len(empty["target"]), len(empty["boxes"])) == (0, 0)
+    assert int(empty["organ_target"].sum()) == 0

@@ -126,3 +126,22 @@ def test_no_item_is_an_error() -> None:
 def test_a_negative_draw_is_an_index_error(items) -> None:
     with pytest.raises(IndexError, match="draw -1 is negative"):
         SliceDataset(items, VOLUME_TRANSFORM, JITTERED)[-1]
+
+
+def test_empty_slices_at_even_distances(items) -> None:
+    """Slices of eight, some of which hold a target."""
+
+    def slices(empty_slices: float) -> list[int]:
+        dataset = SliceDataset(
+            items[:1], VOLUME_TRANSFORM, slice_transforms(SIZE), empty_slices=empty_slices
+        )
+        return [sample["slice"] for sample in dataset]
+
+    with_target = slices(0)
+    empty = [z for z in range(8) if z not in with_target]
+    assert slices(10) == list(range(8))
+    one = [z for z in slices(1 / len(with_target)) if z not in with_target]
+    assert one == [empty[len(empty) // 2]]
+    for wrong in (-1, "many", True, float("inf")):
+        with pytest.raises(CobotError, match="empty_slices="):
+            slices(wrong)

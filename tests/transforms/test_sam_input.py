@@ -144,3 +144,20 @@ def test_few_targets_are_all_kept() -> None:
 def test_a_bad_number_of_targets_is_refused(most: object) -> None:
     with pytest.raises(CobotError, match=f"max_instances {most!r} must be a whole number"):
         slice_transforms(SIZE, max_instances=most)
+
+
+def test_organ_targets_are_the_unions_of_the_table() -> None:
+    """Also where some targets are left out, and for organs that are not there."""
+    item = two_organs()
+    masks = torch.zeros(3, HEIGHT, WIDTH, dtype=torch.uint8)
+    masks[0, 4:12, 8:20], masks[1, 20:40, 50:80], masks[2, 0:4, 0:8] = 1, 1, 1
+    del item["label"]
+    item |= {"masks": masks, "organs": torch.tensor([5, 1, 5])}
+    sample = slice_transforms(SIZE, max_instances=1, organ_labels=[1, 2, 5])(item)
+    assert len(sample["target"]) == 1
+    frame = SAMFrame(HEIGHT, WIDTH, SIZE)
+    both = (masks[0] | masks[2])[None]
+    assert torch.equal(sample["organ_target"][0], frame.masks_to_model(masks[1:2])[0])
+    assert int(sample["organ_target"][1].sum()) == 0
+    assert torch.equal(sample["organ_target"][2], frame.masks_to_model(both)[0])
+    assert "organ_masks" not in sample

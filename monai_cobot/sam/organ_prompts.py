@@ -1,0 +1,100 @@
+"""Learned organ prompts: SAM without boxes.
+
+An organ has a small trainable embedding that goes where the two corners of a box go. The decoder
+answers every organ of the table on every slice, and SAM's predicted quality says whether the organ
+is there: it is trained to be the IoU of the answer, which is 0 where the organ is absent.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from segment_anything.modeling import Sam
+from torch import Tensor, nn
+
+from monai_cobot.errors import CobotError
+from monai_cobot.sam.promptable import decode_tokens
+
+PROMPTS = ("box", "organ", "both")
+"""What a model is prompted with: boxes, its learned organ prompts, or either."""
+
+ABSENT_BELOW = 0.25
+"""Predicted quality below which an organ is taken as absent. Between 0, which absent organs are
+trained to have, and what organs that are hard to outline reach."""
+
+ABSENT_LOGIT = -10.0
+"""Logit of the mask of an absent organ: a probability of 5e-5."""
+
+NOISE = 0.02
+"""Deviation of the embeddings at the start, that tells the organs apart."""
+
+
+class Answers(NamedTuple):
+    """What a model with organ prompts answers in training; model frame.
+
+    Attributes:
+        boxes: (sum of P_b, 1, S, S) logits of the box prompts.
+        organs: (B, K, S, S) logits of the organ prompts, whether the organ is there or not.
+        quality: (B, K) predicted IoU of them.
+    """
+
+    boxes: Tensor
+    organs: Tensor
+    quality: Tensor
+
+    @property
+    def found(self) -> Tensor:
+        """(B, K, S, S) logits of the organ prompts, silent where an organ is absent."""
+        return silence_absent(self.organs, self.quality)
+
+
+class OrganPrompts(nn.Module):
+    """One learned prompt an organ, in the place of a box's two corners.
+
+    Args:
+        sam: the network; its embedding of a box around the whole image is where all organs start.
+        organs: number of organs K.
+
+    Raises:
+        CobotError: no organ.
+    """
+
+    def __init__(self, sam: Sam, organs: int) -> None:
+        super().__init__()
+        if organs < 1:
+            raise CobotError("organ prompts need the organ table: give organs, or prompts: box")
+        height, width = sam.prompt_encoder.input_image_size
+        whole = torch.tensor([[0.0, 0.0, width, height]])
+        with torch.no_grad():
+            corners, _ = sam.prompt_encoder(points=None, boxes=whole, masks=None)
+        start = corners.expand(organs, -1, -1)
+        self.embedding = nn.Parameter(start + NOISE * torch.randn(start.shape))
+
+    def forward(self, sam: Sam, image_embeddings: Tensor) -> tuple[Tensor, Tensor]:
+        """Masks of all organs on all images, in one batch of the decoder.
+
+        Args:
+            sam: the network.
+            image_embeddings: (B, C, h, w).
+
+        Returns:
+            low_res_masks (B, K, 4h, 4w), logits, and SAM's predicted quality (B, K).
+        """
+        images, organs = image_embeddings.shape[0], self.embedding.shape[0]
+        low_res_masks, quality = decode_tokens(
+            sam,
+            image_embeddings.repeat_interleave(organs, dim=0),
+            self.embedding.repeat(images, 1, 1),
+            sam.prompt_encoder.no_mask_embed.weight.reshape(1, -1, 1, 1),
+        )
+        return (
+            low_res_masks[:, 0].reshape(images, organs, *low_res_masks.shape[-2:]),
+            quality[:, 0].reshape(images, organs),
+        )
+
+
+def silence_absent(logits: Tensor, quality: Tensor) -> Tensor:
+    """Logits (B, K, H, W) with :data:`ABSENT_LOGIT` where the quality (B, K) says "absent"."""
+    present = quality[..., None, None] >= ABSENT_BELOW
+    return torch.where(present, logits, torch.full_like(logits, ABSENT_LOGIT))
