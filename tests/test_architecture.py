@@ -27,10 +27,12 @@ MAY_IMPORT = {
     "inferers": {"errors", "transforms"},
     "handlers": {"errors", "transforms", "metrics", "inferers", "sam"},
     "bundle": {"errors", "transforms", "metrics", "inferers", "sam", "data", "handlers"},
+    "dicom": {"errors"},
+    "segmentation": {"errors", "transforms", "data", "handlers", "bundle", "dicom"},
     "evaluation": {"errors", "transforms", "metrics", "inferers", "sam", "data"},
     "cli": {
         *("errors", "transforms", "metrics", "inferers", "sam", "data", "handlers", "peft"),
-        *("pretraining", "evaluation"),
+        *("pretraining", "evaluation", "segmentation"),
     },
 }
 # Leaves that every room may use.

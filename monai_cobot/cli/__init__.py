@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 import monai_cobot
-from monai_cobot.cli import fetch_sam, methods, phantom, pretrain, scores, zero_shot
+from monai_cobot.cli import fetch_sam, methods, phantom, pretrain, scores, segment, zero_shot
 from monai_cobot.errors import CobotError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command("methods")(methods.methods)
 app.command("phantom")(phantom.phantom)
 app.command("pretrain")(pretrain.pretrain)
 app.command("scores")(scores.scores)
+app.command("segment")(segment.segment)
 app.command("zero-shot")(zero_shot.zero_shot)
 
 
