@@ -26,6 +26,9 @@ from monai_cobot.segmentation.results import (
 )
 from monai_cobot.segmentation.sources import Source, find_sources
 
+ONE_UNUSABLE = "1 unusable case(s):\n  "
+"""How the check of a folder's cases begins, where only one is checked."""
+
 
 def segment(
     input_path: str | Path,
@@ -107,7 +110,7 @@ def _run_case(
             result.volumes_ml = organ_volumes(file, bundle.spec.labels)
             result.status, result.file = SKIPPED if skipped else DONE, file.name
         except Exception as error:
-            result.error, result.traceback = _describe(error)
+            result.error, result.traceback = _describe(error, source.case)
             if file.exists():
                 result.error += f" ({file} is of an earlier run)"
     result.notes = [_renamed(note, replaced) for note in notes]
@@ -116,10 +119,10 @@ def _run_case(
     return result
 
 
-def _describe(error: Exception) -> tuple[str, str]:
+def _describe(error: Exception, case: str) -> tuple[str, str]:
     """Reason for the user, and the traceback where the mistake is none of the user's."""
     if isinstance(error, CobotError):
-        return str(error), ""
+        return str(error).removeprefix(f"{ONE_UNUSABLE}{case}: "), ""
     cause: BaseException = error
     while cause.__cause__ is not None:
         cause = cause.__cause__

@@ -48,8 +48,8 @@ def test_several_series_are_listed_and_chosen(tmp_path: Path) -> None:
     first.write(tmp_path, ending=".a")
     second.write(tmp_path, ending=".b")
     message = (
-        f"holds 2 series: choose one with --series UID.*{re.escape(first.uid)}  CT, 6 images, PORTAL"
-        f".*{re.escape(second.uid)}  MR, 2 images, no description"
+        f"holds 2 series: choose one with --series UID.*{re.escape(first.uid)}  CT, 6 images, "
+        f"PORTAL.*{re.escape(second.uid)}  MR, 2 images, no description"
     )
     with pytest.raises(CobotError, match=f"(?s){message}"):
         choose_series(tmp_path)

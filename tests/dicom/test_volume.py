@@ -75,9 +75,7 @@ def test_the_nifti_file_has_these_values_and_no_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("slope", "intercept"), [(0.5, -1024.25), (40.0, 0.0)])
-def test_values_that_int16_cannot_hold_stay(
-    tmp_path: Path, slope: float, intercept: float
-) -> None:
+def test_values_that_int16_cannot_hold_stay(tmp_path: Path, slope: float, intercept: float) -> None:
     scan = random_scan(slope=slope, intercept=intercept)
     scan.write(tmp_path / "series")
     path = series_to_nifti(choose_series(tmp_path / "series"), tmp_path / "ct.nii")

@@ -1,0 +1,255 @@
+"""Cases that fail, runs that stop, and what becomes of results that are there already."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from monai_cobot.data.datalist import case_name
+from monai_cobot.errors import CobotError
+from monai_cobot.segmentation import BundleInference
+from tests.segmentation.conftest import (
+    SHAPE,
+    labels_of,
+    make_scan,
+    run,
+    write_boxes,
+    write_nifti,
+)
+
+
+@pytest.fixture
+def five(tmp_path: Path) -> Path:
+    """A folder of five NIfTI files, with boxes for all beside it."""
+    for seed in range(5):
+        write_nifti(make_scan(seed), tmp_path / "images" / f"case{seed}.nii.gz")
+    write_boxes(tmp_path / "boxes.json", *(f"case{seed}" for seed in range(5)))
+    return tmp_path / "images"
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:3000])
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def no_gzip(path: Path) -> None:
+    path.write_text("not a volume")
+
+
+def flat(path: Path) -> None:
+    nib.save(nib.Nifti1Image(np.zeros((48, 40), np.float32), np.eye(4)), path)
+
+
+def not_finite(path: Path) -> None:
+    volume = np.full((48, 40, 12), np.nan, np.float32)
+    nib.save(nib.Nifti1Image(volume, np.eye(4)), path)
+
+
+def fewer_slices(path: Path) -> None:
+    nib.save(nib.Nifti1Image(np.zeros((48, 40, 3), np.float32), np.eye(4)), path)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (truncate, r"case2\.nii\.gz is not readable as NIfTI, it may be truncated .*copy it again"),
+        (empty, r"case2\.nii\.gz is not readable as NIfTI"),
+        (no_gzip, r"case2\.nii\.gz is not readable as NIfTI"),
+        (flat, r"case2\.nii\.gz has shape \(48, 40\), not three axes"),
+        (not_finite, r"case2\.nii\.gz has NaN or infinite voxels: replace them"),
+        (fewer_slices, r"/boxes\.json: case case2, box 3: slice 5 is outside of the image"),
+    ],
+)
+def test_four_of_five(
+    five: Path, adapter: Path, tmp_path: Path, spoil: Callable[[Path], None], message: str
+) -> None:
+    spoil(five / "case2.nii.gz")
+    out, boxes = tmp_path / "out", tmp_path / "boxes.json"
+    summary = run(five, out, adapter, prompts_file=boxes)
+    assert summary.named("failed") == ["case2"]
+    assert summary.named("done") == ["case0", "case1", "case3", "case4"]
+    result = summary.cases["case2"]
+    assert pytest.approx(0, abs=60) == result.seconds
+    with pytest.raises(AssertionError, match=message):
+        raise AssertionError(result.error)
+    assert str(boxes) in result.error or str(five) in result.error  # no temporary name
+    assert (result.file, result.traceback) == ("", "")
+    files = {f"case{seed}_seg.nii.gz" for seed in (0, 1, 3, 4)}
+    assert {path.name for path in out.iterdir()} == {*files, "summary.json"}
+    assert all(labels_of(out, f"case{seed}").any() for seed in (0, 1, 3, 4))
+    written = json.loads((out / "summary.json").read_text())
+    assert written["counts"] == {"done": 4, "skipped": 0, "failed": 1}
+    assert written["cases"]["case2"]["error"] == result.error
+    assert written["waiting"] == []
+
+
+def test_a_folder_of_series_with_a_broken_one(adapter: Path, tmp_path: Path) -> None:
+    scans = tmp_path / "scans"
+    for name in ("a", "b", "c"):
+        make_scan().write(scans / name)
+    files = make_scan().write(scans / "d")
+    files[4].unlink()
+    make_scan(modality="MR").write(scans / "e")
+    (scans / "notes").mkdir()
+    boxes = write_boxes(tmp_path / "boxes.json", *"abcde")
+    summary = run(scans, tmp_path / "out", adapter, prompts_file=boxes)
+    assert summary.named("done") == ["a", "b", "c"]
+    assert "a slice is missing between" in summary.cases["d"].error
+    assert "is no CT, for which this bundle is" in summary.cases["e"].error
+
+
+def test_a_fault_of_the_program_is_kept_for_a_report(
+    five: Path, adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken_at(monkeypatch, "case1", RuntimeError("no memory left"))
+    summary = run(five, tmp_path / "out", adapter, prompts_file=tmp_path / "boxes.json")
+    assert summary.named("failed") == ["case1"]
+    assert summary.cases["case1"].error.startswith("RuntimeError: no memory left (the traceback")
+    written = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert "no memory left" in written["cases"]["case1"]["traceback"]
+
+
+def test_a_stopped_run_goes_on(
+    five: Path, adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, boxes = tmp_path / "out", tmp_path / "boxes.json"
+    with monkeypatch.context() as patch:
+        broken_at(patch, "case2", KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            run(five, out, adapter, prompts_file=boxes)
+    written = json.loads((out / "summary.json").read_text())
+    assert (list(written["cases"]), written["waiting"]) == (
+        ["case0", "case1"],
+        ["case2", "case3", "case4"],
+    )
+    before = {path.name: path.stat().st_mtime_ns for path in out.glob("*.nii.gz")}
+    assert set(before) == {"case0_seg.nii.gz", "case1_seg.nii.gz"}
+    summary = run(five, out, adapter, prompts_file=boxes, skip_existing=True)
+    assert summary.named("skipped") == ["case0", "case1"]
+    assert summary.named("done") == ["case2", "case3", "case4"]
+    assert summary.cases["case0"].volumes_ml == written["cases"]["case0"]["volumes_ml"]
+    after = {path.name: path.stat().st_mtime_ns for path in out.glob("*.nii.gz")}
+    assert {name: after[name] for name in before} == before
+    assert len(after) == 5
+
+
+def test_skipping_keeps_other_cases_and_refuses_another_adapter(
+    five: Path, adapter: Path, tmp_path: Path
+) -> None:
+    out, boxes = tmp_path / "out", tmp_path / "boxes.json"
+    for name in ("case0", "case1"):
+        single = write_boxes(tmp_path / f"{name}.json", name)
+        run(five / f"{name}.nii.gz", out, adapter, prompts_file=single, skip_existing=True)
+    assert list(json.loads((out / "summary.json").read_text())["cases"]) == ["case0", "case1"]
+    other = tmp_path / "other.safetensors"
+    content = adapter.read_bytes()
+    other.write_bytes(content[:-4] + bytes(4))
+    assert other.read_bytes() != content
+    with pytest.raises(CobotError, match="were made with another adapter_sha256"):
+        run(five, out, other, prompts_file=boxes, skip_existing=True)
+    assert len(list(out.glob("*.nii.gz"))) == 2
+
+
+def test_nothing_is_overwritten_unasked(five: Path, adapter: Path, tmp_path: Path) -> None:
+    out, boxes = tmp_path / "out", tmp_path / "boxes.json"
+    out.mkdir()
+    old = out / "case3_seg.nii.gz"
+    shutil.copy(five / "case0.nii.gz", old)
+    with pytest.raises(CobotError, match=r"case3_seg\.nii\.gz exists: --skip-existing goes on"):
+        run(five, out, adapter, prompts_file=boxes)
+    assert [path.name for path in out.iterdir()] == [old.name]
+    truncate(five / "case3.nii.gz")
+    summary = run(five, out, adapter, prompts_file=boxes, overwrite=True)
+    assert f"({old} is of an earlier run)" in summary.cases["case3"].error
+    write_nifti(make_scan(3), five / "case3.nii.gz")
+    with pytest.raises(CobotError, match=r"summary\.json exists"):
+        run(five / "case3.nii.gz", tmp_path / "out", adapter)
+    run(five, out, adapter, prompts_file=boxes, overwrite=True)
+    assert labels_of(out, "case3").max() == 5
+
+
+def test_a_case_without_boxes_is_empty_and_said_to_be(
+    five: Path, adapter: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    boxes = write_boxes(tmp_path / "some.json", "case0", "case4")
+    summary = run(five, tmp_path / "out", adapter, prompts_file=boxes)
+    assert summary.cases["case1"].notes == [f"no boxes in {boxes} for case1: left empty"]
+    assert summary.cases["case0"].notes == []
+    assert not labels_of(tmp_path / "out", "case1").any()
+    assert "left empty" not in capsys.readouterr().err
+
+
+def test_boxes_from_labels_beside_the_images(
+    five: Path, adapter: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    label = np.zeros(SHAPE[::-1], np.uint8)
+    label[4:25, 6:30, 2:5] = 1
+    for seed in range(5):
+        image = nib.load(five / f"case{seed}.nii.gz")
+        path = tmp_path / "labels" / f"case{seed}.nii.gz"
+        path.parent.mkdir(exist_ok=True)
+        nib.save(nib.Nifti1Image(label, image.affine), path)
+    for source in (tmp_path, five, five / "case1.nii.gz"):
+        out = tmp_path / f"out_{case_name(source)}"
+        summary = run(source, out, adapter)
+        assert summary.made_with["prompts"] == "oracle boxes"
+        assert "oracle boxes" in summary.cases["case1"].notes[0]
+        assert labels_of(out, "case1")[:, :, 2:5].any()
+    # With a prompts file they are not looked at, be they broken.
+    no_gzip(tmp_path / "labels" / "case1.nii.gz")
+    boxes = tmp_path / "boxes.json"
+    assert not run(five, tmp_path / "with", adapter, prompts_file=boxes).named("failed")
+
+
+def test_a_copied_bundle_with_its_own_adapter(
+    five: Path, adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.bundle.conftest import ADOME
+
+    bundle = shutil.copytree(ADOME, tmp_path / "elsewhere" / "mine")
+    (bundle / "models").mkdir()
+    shutil.copy(adapter, bundle / "models" / "adapter.safetensors")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    run(five, Path("out"), None, prompts_file=tmp_path / "boxes.json", bundle="../elsewhere/mine")
+    run(five, tmp_path / "out", adapter, prompts_file=tmp_path / "boxes.json")
+    for case in (f"case{seed}" for seed in range(5)):
+        np.testing.assert_array_equal(
+            labels_of(tmp_path / "here" / "out", case), labels_of(tmp_path / "out", case)
+        )
+
+
+def test_names_that_mean_something_to_monai(adapter: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "$HOME @spec #1 [a]"
+    image = write_nifti(make_scan(), folder / "@spec#2 $1.nii.gz")
+    link = folder / "link.nii.gz"
+    link.symlink_to(image)
+    boxes = write_boxes(folder / "my #boxes@.json", "@spec#2 $1", "link")
+    out = folder / "out #%"
+    summary = run(folder, out, adapter, prompts_file=boxes)
+    assert summary.named("done") == ["@spec#2 $1", "link"]
+    assert labels_of(out, "@spec#2 $1").any()
+    own = write_boxes(folder / "own.json", "link")
+    assert run(link, folder / "second", adapter, prompts_file=own).named("done") == ["link"]
+
+
+def broken_at(patch: pytest.MonkeyPatch, case: str, error: BaseException) -> None:
+    """Lets a case's inference raise."""
+    ordinary = BundleInference.segment
+
+    def broken(self: BundleInference, item: dict[str, Any], *others: Any) -> None:
+        if item["case"] == case:
+            raise error
+        ordinary(self, item, *others)
+
+    patch.setattr(BundleInference, "segment", broken)
