@@ -6,6 +6,7 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 import monai_cobot
 from monai_cobot.cli import fetch_sam, methods, phantom, pretrain, scores, segment, zero_shot
@@ -47,7 +48,9 @@ def main() -> None:
     try:
         app()
     except CobotError as error:
-        Console(stderr=True, soft_wrap=True).print(f"[red]error:[/red] {error}", highlight=False)
+        Console(stderr=True, soft_wrap=True).print(
+            f"[red]error:[/red] {escape(str(error))}", highlight=False
+        )
         sys.exit(1)
 
 

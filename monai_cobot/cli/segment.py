@@ -8,6 +8,11 @@ from typing import Annotated
 
 import typer
 
+STOPPED = "stopped: the same command with --skip-existing goes on"
+STOPPED_OVER = (
+    "stopped: label maps of the cases that summary.json calls waiting are those of the earlier run"
+)
+
 
 def segment(
     source: Annotated[
@@ -62,7 +67,7 @@ def segment(
             source, place, inference, prompts, series, progress=sys.stderr.isatty()
         )
     except KeyboardInterrupt:
-        typer.echo("stopped: the same command with --skip-existing goes on", err=True)
+        typer.echo(STOPPED_OVER if overwrite else STOPPED, err=True)
         raise typer.Exit(130) from None
     segmentation.print_summary(summary)
     typer.echo(f"results: {place.folder}")

@@ -64,7 +64,7 @@ class BundleInference:
             CobotError: no adapter, no weights, or an adapter of another bundle.
         """
         adapter = self.adapter()
-        if "checkpoint" not in self.settings and not adapter.is_file():
+        if "checkpoint" not in self.settings and adapter is not None and not adapter.is_file():
             raise CobotError(
                 f"{self.root.name} has no adapter of its own ({adapter} does not exist): give the "
                 "file that training wrote, --adapter FILE"
@@ -73,9 +73,10 @@ class BundleInference:
         self.settings["network_def"] = _part(workflow, "network_def")
         _part(workflow, "network")
 
-    def adapter(self) -> Path:
-        """The adapter file that the config names."""
-        return Path(str(_part(self._workflow(), "checkpoint"))).expanduser()
+    def adapter(self) -> Path | None:
+        """The adapter file that the config names; None where it wants an untrained network."""
+        checkpoint = str(_part(self._workflow(), "checkpoint"))
+        return None if checkpoint == "none" else Path(checkpoint).expanduser()
 
     def prompts(self, items: Sequence[Mapping[str, Any]]) -> str:
         """What says where to look in these cases, without a prompts file, in words.

@@ -81,7 +81,7 @@ def _begin(
     adapter, file = bundle.adapter(), None if prompts is None else prompts.path
     made_with = {
         "bundle": bundle.root.name,
-        "adapter": str(adapter),
+        "adapter": None if adapter is None else str(adapter),
         "adapter_sha256": sha256(adapter),
         "prompts": bundle.prompts(items) if prompts is None else "boxes of a prompts file",
         "prompts_file": None if file is None else str(file),
@@ -97,26 +97,39 @@ def _run_case(
     file, start = output.file(source.case), perf_counter()
     result = CaseResult(str(source.path), FAILED)
     skipped = output.skip_existing and file.exists()
-    with TemporaryDirectory(prefix="monai_cobot_") as folder, collected_notes() as notes:
-        replaced = {}
+    known: dict[str, str] = {}
+    with collected_notes() as notes:
         try:
             if not skipped:
-                item = source.item(Path(folder))
-                replaced[str(item["image"])] = str(source.path)
-                own = None if prompts is None else prompts.write(source.case, Path(folder))
-                if prompts is not None:
-                    replaced[str(own)] = str(prompts.path)
-                bundle.segment(item, output.folder, own, output.overwrite)
+                _infer(source, output, bundle, prompts, known)
             result.volumes_ml = organ_volumes(file, bundle.spec.labels)
             result.status, result.file = SKIPPED if skipped else DONE, file.name
         except Exception as error:
-            result.error, result.traceback = _describe(error, source.case)
+            reason, result.traceback = _describe(error, source.case)
+            result.error = _renamed(reason, known)
             if file.exists():
                 result.error += f" ({file} is of an earlier run)"
-    result.notes = [_renamed(note, replaced) for note in notes]
-    result.error = _renamed(result.error, replaced)
+    result.notes = [_renamed(note, known) for note in notes]
     result.seconds = round(perf_counter() - start, 2)
     return result
+
+
+def _infer(
+    source: Source,
+    output: Output,
+    bundle: BundleInference,
+    prompts: CasePrompts | None,
+    known: dict[str, str],
+) -> None:
+    """Runs the bundle on a case. ``known`` gets the user's names for temporary files."""
+    with TemporaryDirectory(prefix="monai_cobot_") as folder:
+        item = source.item(Path(folder))
+        known[str(item["image"])] = str(source.path)
+        own = None
+        if prompts is not None:
+            own = prompts.write(source.case, Path(folder))
+            known[str(own)] = str(prompts.path)
+        bundle.segment(item, output.folder, own, output.overwrite)
 
 
 def _describe(error: Exception, case: str) -> tuple[str, str]:
@@ -130,8 +143,8 @@ def _describe(error: Exception, case: str) -> tuple[str, str]:
     return f"{type(cause).__name__}: {cause} (the traceback is in summary.json)", where
 
 
-def _renamed(text: str, names: dict[str, str]) -> str:
+def _renamed(text: str, known: dict[str, str]) -> str:
     """The text with the names that the user knows instead of those of temporary files."""
-    for temporary, known in names.items():
-        text = text.replace(temporary, known)
+    for temporary, name in known.items():
+        text = text.replace(temporary, name)
     return text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -85,15 +85,15 @@ class DicomSource:
         """Name of the folder."""
         return self.path.name
 
-    def choose(self, uid: str | None = None) -> DicomSource:
-        """The same with its series chosen; CobotError where there is no one series that fits."""
+    def choose(self, uid: str | None = None) -> Series:
+        """The series; CobotError where there is not one alone, or it is of another modality."""
         series = choose_series(self.path, uid)
         if series.modality != self.modality:
             raise CobotError(
                 f"{self.path}: series {series} is no {self.modality}, for which this bundle is: "
                 "choose another series or another bundle"
             )
-        return DicomSource(self.path, self.modality, series)
+        return series
 
     def planned(self) -> Item:
         """The item with the folder as its image."""
@@ -101,8 +101,7 @@ class DicomSource:
 
     def item(self, folder: Path) -> Item:
         """Writes the series as NIfTI to ``folder``; CobotError where it makes no volume."""
-        series = self.series or self.choose().series
-        assert series is not None
+        series = self.series or self.choose()
         image = series_to_nifti(series, folder / f"{self.case}.nii")
         return {**self.planned(), "image": str(image)}
 
@@ -135,9 +134,12 @@ def find_sources(
             f"--series is for a folder of DICOM files, and {root} is none: leave it out"
         )
     found = _single(root, spec) if root.is_file() else _nifti_items(root, spec)
-    kept = {"case", "patient", "image", "label"} if truth else {"case", "patient", "image"}
     if found:
-        return [NiftiSource({key: item[key] for key in item if key in kept}) for item in found]
+        left_out = () if truth else ("label",)
+        return [
+            NiftiSource({key: value for key, value in item.items() if key not in left_out})
+            for item in found
+        ]
     return list(_series_folders(root, spec))
 
 
@@ -147,7 +149,8 @@ def _series_source(folder: Path, spec: DatasetSpec, series: str | None) -> Dicom
             f"{folder} holds both NIfTI and DICOM files: give the NIfTI file, or move one kind to "
             "a folder of its own"
         )
-    return DicomSource(folder, spec.modality).choose(series)
+    source = DicomSource(folder, spec.modality)
+    return replace(source, series=source.choose(series))
 
 
 def _nifti_items(folder: Path, spec: DatasetSpec) -> list[Item]:

@@ -60,6 +60,8 @@ def test_ctrl_c_says_how_to_go_on(arguments: list[str], monkeypatch: pytest.Monk
     result = RUNNER.invoke(app, arguments)
     assert result.exit_code == 130
     assert "the same command with --skip-existing goes on" in result.output
+    again = RUNNER.invoke(app, [*arguments, "--overwrite"])
+    assert "are those of the earlier run" in again.output
 
 
 def test_a_device_that_is_not_there(arguments: list[str], tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -79,9 +80,7 @@ def test_four_of_five(
     assert summary.named("failed") == ["case2"]
     assert summary.named("done") == ["case0", "case1", "case3", "case4"]
     result = summary.cases["case2"]
-    assert pytest.approx(0, abs=60) == result.seconds
-    with pytest.raises(AssertionError, match=message):
-        raise AssertionError(result.error)
+    assert re.search(message, result.error), result.error
     assert str(boxes) in result.error or str(five) in result.error  # no temporary name
     assert (result.file, result.traceback) == ("", "")
     files = {f"case{seed}_seg.nii.gz" for seed in (0, 1, 3, 4)}
@@ -253,3 +252,18 @@ def broken_at(patch: pytest.MonkeyPatch, case: str, error: BaseException) -> Non
         ordinary(self, item, *others)
 
     patch.setattr(BundleInference, "segment", broken)
+
+
+def test_an_untrained_network_where_the_bundle_says_so(five: Path, tmp_path: Path) -> None:
+    from tests.bundle.conftest import ADOME
+
+    bundle = shutil.copytree(ADOME, tmp_path / "untrained")
+    config = bundle / "configs" / "inference.yaml"
+    lines = {"checkpoint": "none", "sam_checkpoint": "random", "sam": "small", "image_size": 64}
+    text = config.read_text()
+    for name, value in lines.items():
+        text = re.sub(rf"(?m)^{name}:.*$", f"{name}: {value}", text)
+    config.write_text(text)
+    boxes = tmp_path / "boxes.json"
+    summary = run(five, tmp_path / "out", None, prompts_file=boxes, bundle=bundle)
+    assert (summary.made_with["adapter"], len(summary.named("done"))) == (None, 5)
