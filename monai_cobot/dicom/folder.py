@@ -49,12 +49,10 @@ class Series:
         for file, header in self.headers.items():
             try:
                 found += planes_of(header, file)
-            except (AttributeError, TypeError, OverflowError) as error:
+            except CobotError:
+                raise
+            except (AttributeError, TypeError, OverflowError, ValueError) as error:
                 raise _unreadable(file, error) from error
-            except ValueError as error:
-                raise (
-                    error if isinstance(error, CobotError) else _unreadable(file, error)
-                ) from error
         return found
 
     def __str__(self) -> str:
@@ -65,8 +63,9 @@ class Series:
 
 
 def holds_dicom(folder: str | Path) -> bool:
-    """Whether a folder holds a file that is DICOM, or is called ``.dcm``."""
-    return any(f.suffix.lower() == ENDING or _is_dicom(f) for f in _files(Path(folder)))
+    """Whether a folder holds a file that is DICOM or is called ``.dcm``, besides ``DICOMDIR``."""
+    files = (file for file in _files(Path(folder)) if file.name != "DICOMDIR")
+    return any(file.suffix.lower() == ENDING or _is_dicom(file) for file in files)
 
 
 def find_series(folder: str | Path) -> list[Series]:
@@ -76,7 +75,7 @@ def find_series(folder: str | Path) -> list[Series]:
     out; a file called ``.dcm`` has to be DICOM.
 
     Raises:
-        CobotError: a DICOM file that cannot be read.
+        CobotError: a DICOM file, or the folder, that cannot be read.
     """
     series: dict[str, Series] = {}
     for file in _files(Path(folder)):
@@ -114,7 +113,11 @@ def choose_series(folder: str | Path, uid: str | None = None) -> Series:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.iterdir()):
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        raise CobotError(f"{folder} cannot be read ({error}): check the path and rights") from error
+    for path in paths:
         if path.is_file() and not path.name.startswith("."):
             yield path
 

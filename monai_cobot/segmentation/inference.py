@@ -115,7 +115,8 @@ class BundleInference:
             workflow.run()
             workflow.finalize()
         except Exception as error:
-            raise user_error(error) or error from error
+            _raise_user_error(error)
+            raise
 
     def _get_spec(self) -> DatasetSpec:
         workflow = self._workflow()
@@ -149,8 +150,16 @@ def _weights(sam_checkpoint: str | Path) -> str | Path:
 
 
 def _part(workflow: ConfigWorkflow, name: str) -> Any:
-    """A part of the config, built; a CobotError behind MONAI's own errors comes out as itself."""
+    """A part of the config, built; raises what the config does, a CobotError as itself."""
     try:
         return workflow.parser.get_parsed_content(name)
     except Exception as error:
-        raise user_error(error) or error from error
+        _raise_user_error(error)
+        raise
+
+
+def _raise_user_error(error: Exception) -> None:
+    """Raises the CobotError that MONAI has wrapped; does nothing where there is none."""
+    found = user_error(error)
+    if found is not None and found is not error:
+        raise found from error

@@ -118,5 +118,7 @@ def test_folders_without_dicom(tmp_path: Path) -> None:
     assert not holds_dicom(tmp_path)
     with pytest.raises(CobotError, match="holds no DICOM image: give the folder"):
         choose_series(tmp_path)
+    write_object(tmp_path / "DICOMDIR", MediaStorageDirectoryStorage)
+    assert not holds_dicom(tmp_path)
     (tmp_path / "IM1.dcm").write_text("")
     assert holds_dicom(tmp_path)

@@ -95,4 +95,29 @@ def labels_of(folder: Path, case: str) -> NDArray[Any]:
     return np.asarray(nib.load(folder / f"{case}_seg.nii.gz").dataobj)
 
 
+@pytest.fixture
+def five(tmp_path: Path) -> Path:
+    """A folder of five NIfTI files, with boxes for all beside it."""
+    for seed in range(5):
+        write_nifti(make_scan(seed), tmp_path / "images" / f"case{seed}.nii.gz")
+    write_boxes(tmp_path / "boxes.json", *(f"case{seed}" for seed in range(5)))
+    return tmp_path / "images"
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:3000])
+
+
+def broken_at(patch: pytest.MonkeyPatch, case: str, error: BaseException) -> None:
+    """Lets a case's inference raise."""
+    ordinary = BundleInference.segment
+
+    def broken(self: BundleInference, item: dict[str, Any], *others: Any) -> None:
+        if item["case"] == case:
+            raise error
+        ordinary(self, item, *others)
+
+    patch.setattr(BundleInference, "segment", broken)
+
+
 __all__ = ["infer"]

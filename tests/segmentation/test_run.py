@@ -1,4 +1,4 @@
-"""Cases that fail, runs that stop, and what becomes of results that are there already."""
+"""Cases that fail and cases that go on, and where boxes and network come from."""
 
 from __future__ import annotations
 
@@ -14,29 +14,16 @@ import numpy as np
 import pytest
 
 from monai_cobot.data.datalist import case_name
-from monai_cobot.errors import CobotError
-from monai_cobot.segmentation import BundleInference
+from monai_cobot.inferers import PromptedVolumeInferer
 from tests.segmentation.conftest import (
     SHAPE,
     labels_of,
     make_scan,
     run,
+    truncate,
     write_boxes,
     write_nifti,
 )
-
-
-@pytest.fixture
-def five(tmp_path: Path) -> Path:
-    """A folder of five NIfTI files, with boxes for all beside it."""
-    for seed in range(5):
-        write_nifti(make_scan(seed), tmp_path / "images" / f"case{seed}.nii.gz")
-    write_boxes(tmp_path / "boxes.json", *(f"case{seed}" for seed in range(5)))
-    return tmp_path / "images"
-
-
-def truncate(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:3000])
 
 
 def empty(path: Path) -> None:
@@ -108,73 +95,26 @@ def test_a_folder_of_series_with_a_broken_one(adapter: Path, tmp_path: Path) -> 
 
 
 def test_a_fault_of_the_program_is_kept_for_a_report(
-    five: Path, adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    five: Path,
+    adapter: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    broken_at(monkeypatch, "case1", RuntimeError("no memory left"))
+    ordinary = PromptedVolumeInferer.__call__
+
+    def broken(self: PromptedVolumeInferer, *others: Any, case: str, **more: Any) -> Any:
+        if case == "case1":
+            raise RuntimeError("no memory left")
+        return ordinary(self, *others, case=case, **more)
+
+    monkeypatch.setattr(PromptedVolumeInferer, "__call__", broken)
     summary = run(five, tmp_path / "out", adapter, prompts_file=tmp_path / "boxes.json")
     assert summary.named("failed") == ["case1"]
     assert summary.cases["case1"].error.startswith("RuntimeError: no memory left (the traceback")
     written = json.loads((tmp_path / "out" / "summary.json").read_text())
-    assert "no memory left" in written["cases"]["case1"]["traceback"]
-
-
-def test_a_stopped_run_goes_on(
-    five: Path, adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out, boxes = tmp_path / "out", tmp_path / "boxes.json"
-    with monkeypatch.context() as patch:
-        broken_at(patch, "case2", KeyboardInterrupt())
-        with pytest.raises(KeyboardInterrupt):
-            run(five, out, adapter, prompts_file=boxes)
-    written = json.loads((out / "summary.json").read_text())
-    assert (list(written["cases"]), written["waiting"]) == (
-        ["case0", "case1"],
-        ["case2", "case3", "case4"],
-    )
-    before = {path.name: path.stat().st_mtime_ns for path in out.glob("*.nii.gz")}
-    assert set(before) == {"case0_seg.nii.gz", "case1_seg.nii.gz"}
-    summary = run(five, out, adapter, prompts_file=boxes, skip_existing=True)
-    assert summary.named("skipped") == ["case0", "case1"]
-    assert summary.named("done") == ["case2", "case3", "case4"]
-    assert summary.cases["case0"].volumes_ml == written["cases"]["case0"]["volumes_ml"]
-    after = {path.name: path.stat().st_mtime_ns for path in out.glob("*.nii.gz")}
-    assert {name: after[name] for name in before} == before
-    assert len(after) == 5
-
-
-def test_skipping_keeps_other_cases_and_refuses_another_adapter(
-    five: Path, adapter: Path, tmp_path: Path
-) -> None:
-    out, boxes = tmp_path / "out", tmp_path / "boxes.json"
-    for name in ("case0", "case1"):
-        single = write_boxes(tmp_path / f"{name}.json", name)
-        run(five / f"{name}.nii.gz", out, adapter, prompts_file=single, skip_existing=True)
-    assert list(json.loads((out / "summary.json").read_text())["cases"]) == ["case0", "case1"]
-    other = tmp_path / "other.safetensors"
-    content = adapter.read_bytes()
-    other.write_bytes(content[:-4] + bytes(4))
-    assert other.read_bytes() != content
-    with pytest.raises(CobotError, match="were made with another adapter_sha256"):
-        run(five, out, other, prompts_file=boxes, skip_existing=True)
-    assert len(list(out.glob("*.nii.gz"))) == 2
-
-
-def test_nothing_is_overwritten_unasked(five: Path, adapter: Path, tmp_path: Path) -> None:
-    out, boxes = tmp_path / "out", tmp_path / "boxes.json"
-    out.mkdir()
-    old = out / "case3_seg.nii.gz"
-    shutil.copy(five / "case0.nii.gz", old)
-    with pytest.raises(CobotError, match=r"case3_seg\.nii\.gz exists: --skip-existing goes on"):
-        run(five, out, adapter, prompts_file=boxes)
-    assert [path.name for path in out.iterdir()] == [old.name]
-    truncate(five / "case3.nii.gz")
-    summary = run(five, out, adapter, prompts_file=boxes, overwrite=True)
-    assert f"({old} is of an earlier run)" in summary.cases["case3"].error
-    write_nifti(make_scan(3), five / "case3.nii.gz")
-    with pytest.raises(CobotError, match=r"summary\.json exists"):
-        run(five / "case3.nii.gz", tmp_path / "out", adapter)
-    run(five, out, adapter, prompts_file=boxes, overwrite=True)
-    assert labels_of(out, "case3").max() == 5
+    assert "in broken" in written["cases"]["case1"]["traceback"]
+    assert capsys.readouterr().err == ""
 
 
 def test_a_case_without_boxes_is_empty_and_said_to_be(
@@ -242,18 +182,6 @@ def test_names_that_mean_something_to_monai(adapter: Path, tmp_path: Path) -> No
     assert run(link, folder / "second", adapter, prompts_file=own).named("done") == ["link"]
 
 
-def broken_at(patch: pytest.MonkeyPatch, case: str, error: BaseException) -> None:
-    """Lets a case's inference raise."""
-    ordinary = BundleInference.segment
-
-    def broken(self: BundleInference, item: dict[str, Any], *others: Any) -> None:
-        if item["case"] == case:
-            raise error
-        ordinary(self, item, *others)
-
-    patch.setattr(BundleInference, "segment", broken)
-
-
 def test_an_untrained_network_where_the_bundle_says_so(five: Path, tmp_path: Path) -> None:
     from tests.bundle.conftest import ADOME
 
@@ -267,3 +195,20 @@ def test_an_untrained_network_where_the_bundle_says_so(five: Path, tmp_path: Pat
     boxes = tmp_path / "boxes.json"
     summary = run(five, tmp_path / "out", None, prompts_file=boxes, bundle=bundle)
     assert (summary.made_with["adapter"], len(summary.named("done"))) == (None, 5)
+
+
+def test_the_network_is_built_once(
+    five: Path, adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import monai_cobot.bundle
+
+    built: list[Any] = []
+    ordinary = monai_cobot.bundle.build_for_inference
+
+    def counted(*arguments: Any, **settings: Any) -> Any:
+        built.append(ordinary(*arguments, **settings))
+        return built[-1]
+
+    monkeypatch.setattr(monai_cobot.bundle, "build_for_inference", counted)
+    summary = run(five, tmp_path / "out", adapter, prompts_file=tmp_path / "boxes.json")
+    assert (len(summary.named("done")), len(built)) == (5, 1)
