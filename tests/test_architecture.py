@@ -30,10 +30,12 @@ MAY_IMPORT = {
     "bundle": {
         *("errors", "transforms", "metrics", "inferers", "sam", "data", "handlers", "losses"),
     },
+    "dicom": {"errors"},
+    "segmentation": {"errors", "transforms", "data", "handlers", "bundle", "dicom"},
     "evaluation": {"errors", "transforms", "metrics", "inferers", "sam", "data"},
     "cli": {
         *("errors", "transforms", "metrics", "inferers", "sam", "data", "handlers", "peft"),
-        *("pretraining", "evaluation"),
+        *("pretraining", "evaluation", "segmentation"),
     },
 }
 # Leaves that every room may use.

@@ -6,9 +6,10 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 import monai_cobot
-from monai_cobot.cli import fetch_sam, methods, phantom, pretrain, scores, zero_shot
+from monai_cobot.cli import fetch_sam, methods, phantom, pretrain, scores, segment, zero_shot
 from monai_cobot.errors import CobotError
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ app.command("methods")(methods.methods)
 app.command("phantom")(phantom.phantom)
 app.command("pretrain")(pretrain.pretrain)
 app.command("scores")(scores.scores)
+app.command("segment")(segment.segment)
 app.command("zero-shot")(zero_shot.zero_shot)
 
 
@@ -46,7 +48,9 @@ def main() -> None:
     try:
         app()
     except CobotError as error:
-        Console(stderr=True, soft_wrap=True).print(f"[red]error:[/red] {error}", highlight=False)
+        Console(stderr=True, soft_wrap=True).print(
+            f"[red]error:[/red] {escape(str(error))}", highlight=False
+        )
         sys.exit(1)
 
 

@@ -44,7 +44,7 @@ def check_cases(cases: Iterable[Case], spec: DatasetSpec, progress: bool = False
     cases = list(cases)
     check = check_case if spec.dimensions == 3 else check_image_case
     problems: list[str] = []
-    for case in tqdm(cases, desc="checking cases", disable=not progress):
+    for case in tqdm(cases, desc="checking cases", disable=not progress or len(cases) == 1):
         try:
             check(case, spec)
         except CobotError as error:

@@ -6,7 +6,10 @@ the conversion to the integers that SAM was trained on.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+import logging
+import warnings
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -196,15 +199,13 @@ def volume_transforms(preprocessing: Preprocessing) -> UserCompose:
         RAS volume, ``.meta["original_affine"]`` that of the file (both to RAS millimetres).
     """
     keys = ("image", "label")
+    with _other_readers_untold():
+        load = LoadImaged(
+            keys, reader="NibabelReader", dtype=np.float32, image_only=True, allow_missing_keys=True
+        )
     return UserCompose(
         [
-            LoadImaged(
-                keys,
-                reader="NibabelReader",
-                dtype=np.float32,
-                image_only=True,
-                allow_missing_keys=True,
-            ),
+            load,
             EnsureChannelFirstd(keys, allow_missing_keys=True),
             CheckVolumed(keys, label_keys=("label",)),
             MapLabelValuesd("label"),
@@ -212,6 +213,20 @@ def volume_transforms(preprocessing: Preprocessing) -> UserCompose:
             ScaleToBytesd("image", preprocessing),
         ]
     )
+
+
+@contextmanager
+def _other_readers_untold() -> Iterator[None]:
+    """MONAI sets up every reader whose package is there, and warns that NVIDIA's decoder is not."""
+    logger = logging.getLogger("monai.data.nvimgcodec_pydicom_plugin")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="NvImgCodecPydicomReader")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _as_labels(volume: torch.Tensor) -> torch.Tensor:
