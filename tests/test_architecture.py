@@ -28,9 +28,10 @@ MAY_IMPORT = {
     "handlers": {"errors", "transforms", "metrics", "inferers", "sam"},
     "bundle": {"errors", "transforms", "metrics", "inferers", "sam", "data", "handlers"},
     "evaluation": {"errors", "transforms", "metrics", "inferers", "sam", "data"},
+    "doctor": {"errors", "data"},
     "cli": {
         *("errors", "transforms", "metrics", "inferers", "sam", "data", "handlers", "peft"),
-        *("pretraining", "evaluation"),
+        *("pretraining", "evaluation", "doctor"),
     },
 }
 # Leaves that every room may use.

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 import monai_cobot
-from monai_cobot.cli import fetch_sam, methods, phantom, pretrain, scores, zero_shot
+from monai_cobot.cli import doctor, fetch_sam, methods, phantom, pretrain, scores, zero_shot
 from monai_cobot.errors import CobotError
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.command("doctor")(doctor.doctor)
 app.command("fetch-sam")(fetch_sam.fetch)
 app.command("methods")(methods.methods)
 app.command("phantom")(phantom.phantom)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monai_cobot.data.datalist import dataset_folder, sorted_cases
-from monai_cobot.data.image_files import pictures, pixel_hash, plain_images
+from monai_cobot.data.image_files import colours, pictures, pixel_hash, plain_images
 from monai_cobot.data.problems import aside
 from monai_cobot.data.spec import Case, DatasetSpec, Organ
 from monai_cobot.errors import CobotError
@@ -108,7 +108,8 @@ def _grouped(cases: list[Case]) -> list[Case]:
     copies = []
     for case in cases:
         with aside("image_unreadable", case["image"], case["case"]):
-            case["patient"] = first.setdefault(pixel_hash(case["image"]), case["case"])
+            digest = pixel_hash(colours(case["image"]))
+            case["patient"] = first.setdefault(digest, case["case"])
         if case["patient"] != case["case"]:
             copies.append(f"{case['case']} = {case['patient']}")
     if copies:

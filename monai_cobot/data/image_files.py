@@ -82,15 +82,15 @@ def image_size(path: str | Path) -> tuple[int, int]:
         return image.height, image.width
 
 
-def pixel_hash(path: str | Path) -> str:
-    """SHA-256 of size and colours: the same for a copy in another file format without loss.
-
-    Raises:
-        CobotError: as ``opened``.
-    """
+def colours(path: str | Path) -> NDArray[np.uint8]:
+    """Colours of a picture (H, W, 3), slice frame; CobotError as ``opened``."""
     with opened(path) as image:
-        pixels = image.convert("RGB")
-    return hashlib.sha256(f"{pixels.size}|".encode() + pixels.tobytes()).hexdigest()
+        return np.asarray(image.convert("RGB"))
+
+
+def pixel_hash(pixels: NDArray[np.uint8]) -> str:
+    """SHA-256 of size and colours (H, W, 3): the same for a copy in another file format."""
+    return hashlib.sha256(f"{pixels.shape}|".encode() + pixels.tobytes()).hexdigest()
 
 
 def mask_pixels(path: str | Path) -> NDArray[np.integer]:

@@ -135,17 +135,12 @@ class Split:
                 sides.
         """
         content = read_split(path)
+        digest = content.pop("hash")
         try:
-            split = cls(
-                *(content[side] for side in SIDES),
-                content["patients"],
-                content["by"],
-                content["seed"],
-                content["shared"],
-            )
+            split = cls(**content)
         except CobotError as error:
             raise CobotError(f"{path}: {error}") from None
-        if content["hash"] not in (None, split.hash):
+        if digest not in (None, split.hash):
             raise CobotError(
                 f"{path} was changed after it was written (its hash does not fit): restore it, or "
                 "remove the line 'hash' if the change is meant"

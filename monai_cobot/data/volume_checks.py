@@ -116,7 +116,7 @@ def _grid_problems(image: Volume, label: Volume) -> Iterator[Problem]:
         )
         yield Problem("label_shape", message, label.path)
     elif image.array.ndim == 3 and usable(image.affine):
-        apart = _corners_apart(image.affine, label.affine, image.array.shape)
+        apart = corners_apart(image.affine, label.affine, image.array.shape)
         if not apart <= CORNER_TOLERANCE * np.linalg.norm(image.affine[:3, :3], axis=0).min():
             message = (
                 f"{label.path} has another affine than its image {image.path} ({apart:.3g} mm "
@@ -126,7 +126,7 @@ def _grid_problems(image: Volume, label: Volume) -> Iterator[Problem]:
             yield Problem("label_affine", message, label.path)
 
 
-def _corners_apart(
+def corners_apart(
     first: NDArray[np.float64], second: NDArray[np.float64], shape: Sequence[int]
 ) -> float:
     """Largest distance along a world axis between corners of the two grids, mm."""
