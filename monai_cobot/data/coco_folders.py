@@ -129,6 +129,7 @@ class CocoFolders:
             with aside("image_in_two_parts", image, Path(image).stem):
                 if count > 1:
                     raise CobotError(f"{image} is in two lists of {root}: take it out of one")
+        cases = list({case["image"]: case for case in reversed(cases)}.values())[::-1]
         counts = Counter(case["case"] for case in cases)
         for case in cases:
             name = case["case"]

@@ -84,7 +84,7 @@ def coco_cases(coco: COCO, path: str | Path, folder: Path, names: Mapping[int, s
         names: class of each category id.
 
     Returns:
-        cases with ``case``, ``patient`` (the same), ``image`` and ``instances``.
+        cases with ``case``, ``patient`` (the same), ``image``, ``annotations``, ``instances``.
 
     Raises:
         CobotError: an image without name or size, or that is not on disk; two of one name; a box
@@ -107,6 +107,7 @@ def coco_cases(coco: COCO, path: str | Path, folder: Path, names: Mapping[int, s
                 "case": name,
                 "patient": name,
                 "image": str(folder / image["file_name"]),
+                "annotations": str(path),
                 "instances": instances,
             }
         )

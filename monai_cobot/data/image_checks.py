@@ -42,7 +42,7 @@ def image_problems(case: Case, spec: DatasetSpec) -> Iterator[Problem]:
         if instance["instance"] in seen:
             place = f"{case['image']}: instance {instance['instance']}"
             message = f"{place} is there twice: give each a number of its own"
-            yield Problem("instance_twice", message, case["image"])
+            yield Problem("instance_twice", message, annotation_file(case))
         seen.add(instance["instance"])
         yield from _instance_problems(case, instance, size, spec)
         masks = [p for p in _mask_problems(instance, size, read, spec) if p not in told]
@@ -50,11 +50,16 @@ def image_problems(case: Case, spec: DatasetSpec) -> Iterator[Problem]:
         yield from masks
 
 
+def annotation_file(case: Case) -> str:
+    """The file that says what is in a picture, where the reader tells it; else the picture."""
+    return str(case.get("annotations", case["image"]))
+
+
 def _instance_problems(
     case: Case, instance: Mapping[str, Any], size: tuple[int, int], spec: DatasetSpec
 ) -> Iterator[Problem]:
-    path = case["image"]
-    place = f"{path}: instance {instance['instance']}"
+    path = annotation_file(case)
+    place = f"{case['image']}: instance {instance['instance']}"
     if instance["organ"] not in spec.labels:
         message = f"{place} is a {instance['organ']!r}: expected one of {', '.join(spec.names)}"
         yield Problem("class_unknown", message, path)

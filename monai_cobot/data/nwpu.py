@@ -100,7 +100,7 @@ def _boxes_only(root: Path) -> list[Case]:
                 for number, each in enumerate(read_text_boxes(texts[name], len(CLASSES)), start=1)
             ]
             case = {"case": name, "patient": name, "image": str(images[name])}
-            cases.append({**case, "instances": instances})
+            cases.append({**case, "annotations": str(texts[name]), "instances": instances})
     return cases
 
 

@@ -38,7 +38,8 @@ class Problem:
     def what(self) -> str:
         """What is wrong, without the remedy and without the file at its beginning."""
         what = self.message.rpartition(": ")[0] or self.message
-        return what.removeprefix(self.file).lstrip(" :,") if self.file else what
+        rest = what.removeprefix(self.file)
+        return what if not self.file or rest.startswith(" and ") else rest.lstrip(" :,")
 
     @property
     def remedy(self) -> str:

@@ -72,6 +72,8 @@ class SonarFolders:
             case = {"case": name, "patient": name, "image": str(images[name])}
             part = {"part": parts[name]} if parts else {}
             boxes = root / BOXES / f"{name}.xml"
+            if boxes.is_file():
+                case["annotations"] = str(boxes)
             with aside("annotation_unusable", boxes, name):
                 if name in masks:
                     instances = _instances(masks[name], boxes if boxes.is_file() else None, counts)

@@ -102,7 +102,8 @@ def _voc_cases(root: Path) -> Iterator[Case]:
                     "restore or remove it"
                 )
         for name in sorted(images.keys() & files.keys()):
-            case = {"case": name, "patient": name, "image": str(images[name])}
+            case: Case = {"case": name, "patient": name, "image": str(images[name])}
+            case["annotations"] = str(files[name])
             ships: list[dict[str, Any]] = []
             with aside("annotation_unusable", files[name], name):
                 ships = _ships(files[name], images[name])

@@ -65,16 +65,18 @@ def _flip(record: CaseRecord, cohort: Cohort) -> Finding | None:
         what = f"organs lie as if {turned}, measured by the other cases"
         severity = "warning" if few else "error"
         return _finding("orientation_flipped", what, _FLIP_REMEDY, record, severity)
-    for axis in range(3):
-        held, violated = _held(record, axis)
-        count = len(held) + len(violated)
-        if count >= FEWEST_RELATIONS and len(violated) >= MOST_VIOLATED * count:
-            what = (
-                f"organs lie as if {AXES[axis]} were mirrored: {len(violated)} of {count} "
-                f"relations of anatomy are the wrong way round, such as {violated[0]}"
-            )
-            return _finding("orientation_flipped", what, _FLIP_REMEDY, record)
-    return None
+    mirrored = {
+        axis: violated
+        for axis in range(3)
+        for held, violated in [_held(record, axis)]
+        if len(held) + len(violated) >= FEWEST_RELATIONS
+        and len(violated) >= MOST_VIOLATED * (len(held) + len(violated))
+    }
+    if not mirrored:
+        return None
+    examples = " and ".join(str(violated[0]) for violated in mirrored.values())
+    what = f"organs lie as if {_mirrored(list(mirrored))}: by anatomy, {examples}"
+    return _finding("orientation_flipped", what, _FLIP_REMEDY, record)
 
 
 def _turned_axes(points: Positions, cohort: Cohort) -> str:
@@ -107,9 +109,13 @@ def _mirrors() -> Iterator[NDArray[np.float64]]:
 
 def _words(turn: NDArray[np.float64]) -> str:
     if np.count_nonzero(np.diag(turn)) == 3:
-        mirrored = [AXES[axis] for axis in range(3) if turn[axis, axis] < 0]
-        return f"{' and '.join(mirrored)} {'were' if len(mirrored) > 1 else 'was'} mirrored"
+        return _mirrored([axis for axis in range(3) if turn[axis, axis] < 0])
     return "axes were exchanged"
+
+
+def _mirrored(axes: Sequence[int]) -> str:
+    names = " and ".join(AXES[axis] for axis in axes)
+    return f"{names} {'were' if len(axes) > 1 else 'was'} mirrored"
 
 
 def _swap(record: CaseRecord, cohort: Cohort) -> tuple[Finding, tuple[str, str]] | None:
@@ -162,7 +168,7 @@ def _strange_places(record: CaseRecord, cohort: Cohort, told: set[str]) -> Itera
         for relation in _held(record, axis)[1]:
             if told.isdisjoint((relation.first, relation.second)):
                 way = SIDES[axis][1]
-                what = f"{relation.first} lies {way} {relation.second}, which anatomy has not"
+                what = f"{relation.first} lies {way} {relation.second}, against anatomy"
                 yield _finding("organ_position", what, _PLACE_REMEDY, record)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from monai_cobot.data.image_checks import image_problems
+from monai_cobot.data.image_checks import annotation_file, image_problems
 from monai_cobot.data.image_files import colours, pixel_hash
-from monai_cobot.data.problems import aside, collected
 from monai_cobot.data.spec import MASKS, Case, DatasetSpec
 from monai_cobot.doctor.findings import Finding
 from monai_cobot.doctor.records import CaseRecord
@@ -17,7 +17,7 @@ def examine_picture(case: Case, spec: DatasetSpec) -> tuple[list[Finding], CaseR
     name, path = str(case["case"]), str(case["image"])
     findings = [Finding.from_problem(problem, name) for problem in image_problems(case, spec)]
     digest = ""
-    with collected(), aside("image_unreadable"):  # told by image_problems
+    if not {"image_unreadable", "image_bits"} & {finding.code for finding in findings}:
         pixels = colours(path)
         digest = pixel_hash(pixels)
         if (pixels == pixels[0, 0]).all():
@@ -31,7 +31,8 @@ def examine_picture(case: Case, spec: DatasetSpec) -> tuple[list[Finding], CaseR
 
 def _instance_findings(case: Case) -> Iterator[Finding]:
     """Instances that cannot be targets: without an outline, or with a box of no size."""
-    path, name = str(case["image"]), str(case["case"])
+    path, name = annotation_file(case), str(case["case"])
+    place = Path(case["image"]).name
     instances = case.get("instances", ())
     without = [
         str(each["instance"])
@@ -39,7 +40,7 @@ def _instance_findings(case: Case) -> Iterator[Finding]:
         if not each.get("crowd") and not any(key in each for key in MASKS)
     ]
     if without:
-        what = f"has {len(without)} instances without a usable outline: {_some(without)}"
+        what = f"{place} has {len(without)} instances without a usable outline: {_some(without)}"
         remedy = "outline them, or leave them: they are no targets"
         yield Finding.of("no_outline", what, remedy, path, name)
     empty = [
@@ -48,7 +49,7 @@ def _instance_findings(case: Case) -> Iterator[Finding]:
         if len(box := each.get("box", ())) == 4 and (box[0] == box[2] or box[1] == box[3])
     ]
     if empty:
-        what = f"has {len(empty)} boxes without an area: those of the instances {_some(empty)}"
+        what = f"{place} has {len(empty)} boxes without an area: {_some(empty)}"
         yield Finding.of("box_empty", what, "mend or remove them", path, name)
 
 

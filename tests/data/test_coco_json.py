@@ -39,6 +39,7 @@ def test_a_case_carries_what_the_file_says(tmp_path: Path) -> None:
         "case": "a",
         "patient": "a",
         "image": str(tmp_path / "a.jpg"),
+        "annotations": str(tmp_path / "x.json"),
         "instances": [
             {
                 "instance": 31,
