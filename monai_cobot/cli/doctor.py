@@ -34,9 +34,9 @@ def doctor(
 
     if json_file is not None and json_file.exists() and not overwrite:
         raise CobotError(f"{json_file} exists: choose another name, or give --overwrite")
-    diagnosis = check_dataset(
-        directory, datasets.get(dataset.upper()), split_file, progress=sys.stderr.isatty()
-    )
+    code = next((name for name in datasets.names() if name == dataset.upper()), dataset)
+    spec = datasets.get(code)
+    diagnosis = check_dataset(directory, spec, split_file, progress=sys.stderr.isatty())
     if json_file is not None:
         with whole_file(json_file) as file:
             file.write_text(json.dumps(diagnosis.to_dict(), indent=1) + "\n", encoding="utf-8")

@@ -11,6 +11,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from monai_cobot.data.label_values import label_values, organs_present
@@ -21,6 +22,10 @@ from monai_cobot.errors import CobotError
 CORNER_TOLERANCE = 0.05
 """Share of the smallest spacing by which a corner of the label's grid may lie off the image's:
 far above what float32 headers round away, far below what moves a contour."""
+
+
+UNREADABLE = (OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError)
+"""What nibabel raises at a damaged file."""
 
 
 @dataclass(frozen=True)
@@ -74,17 +79,21 @@ def read_nifti(path: str | Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
     """Array (source frame, values scaled as the header says) and affine (4, 4) of a NIfTI file.
 
     Raises:
-        CobotError: missing, no NIfTI, or truncated.
+        CobotError: missing, no NIfTI, truncated, or of colours or complex numbers.
     """
     try:
         file = nib.load(path)
         array = np.asanyarray(file.dataobj)
+        if array.dtype.kind not in "biuf":  # colours or complex numbers
+            raise CobotError(f"{path} holds {array.dtype}, not plain numbers: export one channel")
         if array.ndim == 4 and array.shape[3] == 1:
             array = array[..., 0]  # a time axis of one, as some exporters write
         return array, np.asarray(file.affine, dtype=np.float64)
+    except CobotError:
+        raise
     except FileNotFoundError:
         raise CobotError(f"{path} does not exist: check the path") from None
-    except (OSError, EOFError, ValueError, zlib.error, ImageFileError) as error:
+    except UNREADABLE as error:
         raise CobotError(
             f"{path} is not readable as NIfTI, it may be truncated ({error}): copy it again"
         ) from None

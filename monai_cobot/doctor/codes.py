@@ -22,7 +22,7 @@ ERRORS = (
 )
 WARNINGS = (
     *("reader_note", "not_listed", "duplicate_label", "patient_spelling", "copies_of_a_patient"),
-    *("header_units", "header_affines", "affine_sheared", "orientation_differs"),
+    *("header_units", "header_affines", "header_spacing", "affine_sheared", "orientation_differs"),
     *("spacing_outlier", "intensity_range", "label_in_air", "organ_nowhere", "organ_tiny"),
     *("organ_position", "no_outline", "box_empty", "published_parts_overlap"),
 )

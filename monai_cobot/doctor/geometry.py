@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import nibabel as nib
 import numpy as np
+from nibabel.openers import ImageOpener
 from numpy.typing import NDArray
 
 from monai_cobot.data.volume_checks import CORNER_TOLERANCE, Volume, corners_apart, usable
@@ -13,6 +14,9 @@ from monai_cobot.doctor.findings import Finding
 
 FINEST_MM, COARSEST_MM = 0.05, 20.0
 """Scans of people lie in between; metres and micrometres lie outside."""
+
+WRONG_UNITS = {1: "metres", 3: "micrometres"}
+"""NIfTI's codes of the units of length that are not mm."""
 
 MOST_SHEAR = 1e-3
 """Cosine between two axes from which ITK refuses a grid as not orthogonal, rounded up."""
@@ -29,19 +33,41 @@ def geometry_findings(volume: Volume, case: str) -> Iterator[Finding]:
     """What is wrong with spacing, units and affines of a file; its header is read again."""
     spacing = np.linalg.norm(volume.affine[:3, :3], axis=0)
     if not ((spacing >= FINEST_MM) & (spacing <= COARSEST_MM)).all():
-        what = f"has a spacing of {' x '.join(f'{value:.4g}' for value in spacing)} mm"
+        what = f"has a spacing of {_by(spacing)} mm"
         remedy = "mend the header: are these metres or micrometres, or is a voxel size missing?"
         yield Finding.of("spacing_implausible", what, remedy, volume.path, case)
-    header = nib.load(volume.path).header
-    if not isinstance(header, nib.Nifti1Header):
+    file = nib.load(volume.path)
+    if not isinstance(file, nib.Nifti1Image):
         return
-    units = header.get_xyzt_units()[0]
-    if units not in ("mm", "unknown"):
+    header = file.header
+    yield from _pixdim_findings(volume, header, case)
+    units = WRONG_UNITS.get(int(header["xyzt_units"]) & 7)
+    if units is not None:
         what = f"says that its affine is in {units}"
         remedy = "write it in mm, as all readers take it"
         yield Finding.of("header_units", what, remedy, volume.path, case)
     if usable(volume.affine) and volume.array.ndim == 3:
         yield from _affine_findings(volume, header, case)
+
+
+def _pixdim_findings(volume: Volume, header: nib.Nifti1Header, case: str) -> Iterator[Finding]:
+    """Voxel sizes of the header, which are the spacing where no sform is set, and for ITK."""
+    with ImageOpener(volume.path) as file:  # as stored, without nibabel's silent repairs
+        stored = type(header).from_fileobj(file, check=False)
+    sizes = np.asarray(stored["pixdim"][1:4], dtype=np.float64)
+    spacing = np.linalg.norm(volume.affine[:3, :3], axis=0)
+    if np.allclose(sizes, spacing, rtol=0.01):
+        return
+    code = "header_spacing" if header["sform_code"] > 0 else "spacing_implausible"
+    what = (
+        f"has voxel sizes of {_by(sizes)} mm in its header, where its affine has {_by(spacing)} mm"
+    )
+    remedy = "write both alike: programs differ in which they follow"
+    yield Finding.of(code, what, remedy, volume.path, case)
+
+
+def _by(values: NDArray[np.float64]) -> str:
+    return " x ".join(f"{value:.4g}" for value in values)
 
 
 def _affine_findings(volume: Volume, header: nib.Nifti1Header, case: str) -> Iterator[Finding]:

@@ -49,9 +49,11 @@ def _organ(points: NDArray[np.int64], label: Volume, millilitres: float) -> Orga
 
 def body_centre(image: Volume, modality: str) -> Position | None:
     """Centre (RAS mm) of what is brighter than air; in MR than the mean. None of an empty scan."""
-    finite = np.where(np.isfinite(image.array), image.array, -np.inf)
-    above = BODY_HU if modality == "CT" else float(image.array[np.isfinite(image.array)].mean())
-    body = finite > above
+    finite = np.isfinite(image.array)
+    if not finite.any():
+        return None
+    above = BODY_HU if modality == "CT" else float(image.array[finite].mean())
+    body = finite & (image.array > above)
     total = int(body.sum())
     if not total:
         return None

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from monai_cobot.data.image_checks import annotation_file, image_problems
 from monai_cobot.data.image_files import colours, pixel_hash
+from monai_cobot.data.problems import Problem
 from monai_cobot.data.spec import MASKS, Case, DatasetSpec
 from monai_cobot.doctor.findings import Finding
 from monai_cobot.doctor.records import CaseRecord
+from monai_cobot.errors import CobotError
 
 
 def examine_picture(case: Case, spec: DatasetSpec) -> tuple[list[Finding], CaseRecord]:
@@ -18,14 +20,26 @@ def examine_picture(case: Case, spec: DatasetSpec) -> tuple[list[Finding], CaseR
     findings = [Finding.from_problem(problem, name) for problem in image_problems(case, spec)]
     digest = ""
     if not {"image_unreadable", "image_bits"} & {finding.code for finding in findings}:
-        pixels = colours(path)
+        try:
+            pixels = colours(path)
+        except CobotError as error:  # a small decoding passed, the whole one does not
+            problem = Problem("image_unreadable", str(error), path, name)
+            return [*findings, Finding.from_problem(problem)], _record(case)
         digest = pixel_hash(pixels)
         if (pixels == pixels[0, 0]).all():
             what, remedy = "is one colour", "export it again"
             findings.append(Finding.of("image_constant", what, remedy, path, name))
     findings += _instance_findings(case)
-    return findings, CaseRecord(
-        name, str(case["patient"]), path, part=str(case.get("part", "")), image_hash=digest
+    return findings, _record(case, digest)
+
+
+def _record(case: Case, digest: str = "") -> CaseRecord:
+    return CaseRecord(
+        case=str(case["case"]),
+        patient=str(case["patient"]),
+        image=str(case["image"]),
+        part=str(case.get("part", "")),
+        image_hash=digest,
     )
 
 

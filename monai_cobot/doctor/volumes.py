@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import nibabel as nib
 import numpy as np
-from numpy.typing import NDArray
 
 from monai_cobot.data.label_values import label_values
 from monai_cobot.data.spec import Case, DatasetSpec
@@ -20,6 +19,12 @@ from monai_cobot.doctor.records import CaseRecord
 
 FEWEST_VOXELS = 5
 """An organ of fewer voxels is a slip of the brush."""
+
+AIR_BELOW, AIR_SHARE = -500, 0.4
+"""HU, and the share of a label from which it lies in air: a stomach holds some gas."""
+
+AIRY = ("lung", "trachea", "bronch", "airway", "bowel", "colon", "sinus")
+"""Organs of these names may be full of air."""
 
 
 def examine_volumes(case: Case, spec: DatasetSpec) -> tuple[list[Finding], CaseRecord]:
@@ -94,14 +99,11 @@ def _air_findings(case: Case, spec: DatasetSpec, read: CaseVolumes) -> Iterator[
     image, label = read.image, read.label
     if image is None or label is None or image.array.shape != label.array.shape:
         return
-    values: NDArray[np.floating] = image.array[label.array > 0]
-    share = float((values < AIR_BELOW).mean()) if values.size else 0.0
+    values = label_values(case) or {organ.label: organ.label for organ in spec.organs}
+    solid = [o.label for o in spec.organs if not any(word in o.name.lower() for word in AIRY)]
+    inside = np.isin(label.array, [value for value, organ in values.items() if organ in solid])
+    share = float((image.array[inside] < AIR_BELOW).mean()) if inside.any() else 0.0
     if share > AIR_SHARE:
         what = f"{share:.0%} of its voxels lie in air (below {AIR_BELOW} HU)"
         remedy = "look at both: the label of another image, or mirrored?"
         yield Finding.of("label_in_air", what, remedy, label.path, str(case["case"]))
-
-
-AIR_BELOW = -500
-AIR_SHARE = 0.4
-"""Stomach and bowel hold some gas, and no organ is mostly air (lungs are none of the tables')."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -140,6 +141,19 @@ def coarse(root: Path) -> Path:
     return image(root)
 
 
+def damaged(offset: int, value: bytes) -> Plant:
+    """Bytes of the image's header replaced; no sform, so that the voxel sizes count."""
+
+    def plant(root: Path) -> Path:
+        data = bytearray(gzip.decompress(image(root).read_bytes()))
+        data[254:256] = b"\0\0"  # sform_code
+        data[offset : offset + len(value)] = value
+        image(root).write_bytes(gzip.compress(bytes(data)))
+        return image(root)
+
+    return plant
+
+
 def copy_under_another_name(root: Path) -> Path:
     """Stored in another order of axes, as float, with another compression: not one byte alike."""
     for path, copy in ((image(root), image(root, "zz")), (label(root), label(root, "zz"))):
@@ -190,6 +204,10 @@ def mirrored_in_its_array(root: Path) -> Path:
     return change(label(root), lambda array: np.roll(array[:, ::-1], 20, axis=1))
 
 
+def _colours(array: NDArray) -> NDArray:
+    return np.zeros(array.shape, np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")]))
+
+
 ERRORS: dict[str, tuple[str, Plant]] = {
     "truncated image": ("image_unreadable", truncated(image)),
     "truncated label": ("label_unreadable", truncated(label)),
@@ -209,6 +227,10 @@ ERRORS: dict[str, tuple[str, Plant]] = {
     "singular affine": ("image_affine", lambda root: change(image(root), affine=singular)),
     "metres": ("spacing_implausible", metres),
     "slices of 270 mm": ("spacing_implausible", coarse),
+    "no voxel size along z": ("spacing_implausible", damaged(88, struct.pack("<f", 0.0))),
+    "negative voxel size": ("spacing_implausible", damaged(88, struct.pack("<f", -5.0))),
+    "unknown type of numbers": ("image_unreadable", damaged(70, struct.pack("<h", 99))),
+    "colours": ("image_unreadable", voxels(image, _colours)),
     "mirrored left-right": ("orientation_flipped", both_affines(-1, 1, 1)),
     "LPS taken for RAS": ("orientation_flipped", both_affines(-1, -1, 1)),
     "upside down": ("orientation_flipped", both_affines(1, 1, -1)),
