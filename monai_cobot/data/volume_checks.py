@@ -128,9 +128,9 @@ def _grid_problems(image: Volume, label: Volume) -> Iterator[Problem]:
         apart = corners_apart(image.affine, label.affine, image.array.shape)
         if not apart <= CORNER_TOLERANCE * np.linalg.norm(image.affine[:3, :3], axis=0).min():
             message = (
-                f"{label.path} has another affine than its image {image.path} ({apart:.3g} mm "
-                f"apart at a corner; axes {_axes(label.affine)}, the image's "
-                f"{_axes(image.affine)}): resample the label onto the image's grid"
+                f"{label.path} has another affine than its image {image.path} "
+                f"({_difference(image.affine, label.affine)}, {apart:.3g} mm apart at a corner): "
+                "resample the label onto the image's grid"
             )
             yield Problem("label_affine", message, label.path)
 
@@ -142,6 +142,16 @@ def corners_apart(
     corners = np.array(np.meshgrid(*([0, size - 1] for size in shape))).reshape(3, -1)
     difference = (first - second) @ np.vstack([corners, np.ones(corners.shape[1])])
     return float(np.abs(difference).max())
+
+
+def _difference(image: NDArray[np.float64], label: NDArray[np.float64]) -> str:
+    """What differs between two affines, in words."""
+    if _axes(image) != _axes(label):
+        return f"axes {_axes(label)}, the image's {_axes(image)}"
+    if not np.allclose(image[:3, :3], label[:3, :3], rtol=1e-3, atol=1e-3):
+        return "spacing or directions differ"
+    shift = np.linalg.solve(image[:3, :3], label[:3, 3] - image[:3, 3])
+    return f"shifted by {', '.join(f'{value:.3g}' for value in shift.round(3) + 0.0)} voxels"
 
 
 def _axes(affine: NDArray[np.float64]) -> str:

@@ -14,6 +14,7 @@ from rich.text import Text
 from monai_cobot.doctor.findings import SEVERITIES, Diagnosis, Finding
 
 STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
+WORDS = {"error": "error", "warning": "warning", "info": "note"}
 
 
 def print_diagnosis(
@@ -36,22 +37,25 @@ def print_diagnosis(
 
 def _table(findings: Sequence[Finding], folder: Path, limit: int) -> Table:
     table = Table(show_lines=True, expand=True)
-    for name, ratio in (("code", None), ("file", 3), ("what", 5), ("what to do", 4)):
-        table.add_column(name, ratio=ratio, overflow="fold")
+    table.add_column("code", no_wrap=True)
+    table.add_column("where, what, and → what to do", ratio=1, overflow="fold")
     for (severity, code), group in groupby(findings, key=lambda f: (f.severity, f.code)):
+        name = Text(code, style=STYLES[severity]).append(f"\n{WORDS[severity]}", "dim")
         members = list(group)
         for finding in members[:limit]:
-            where = finding.file or finding.case
-            table.add_row(
-                Text(code, style=STYLES[severity]),
-                Text(_beside(where, folder)),
-                Text(finding.what.replace(f"{folder}{os.sep}", "")),
-                Text(finding.remedy),
-            )
+            table.add_row(name, _lines(finding, folder))
         if len(members) > limit:
             more = f"and {len(members) - limit} more of these, see --limit and --json"
-            table.add_row(Text(code, style=STYLES[severity]), "", Text(more, style="italic"), "")
+            table.add_row(name, Text(more, style="italic"))
     return table
+
+
+def _lines(finding: Finding, folder: Path) -> Text:
+    """The file (else the case) in bold, what is wrong, and the remedy, a line each."""
+    where = _beside(finding.file or finding.case, folder)
+    text = Text(f"{where}\n" if where else "", style="bold")
+    text = Text.assemble(text, finding.what.replace(f"{folder}{os.sep}", ""))
+    return text.append(f"\n→ {finding.remedy}" if finding.remedy else "", "cyan")
 
 
 def _beside(where: str, folder: Path) -> str:
@@ -65,8 +69,9 @@ def _beside(where: str, folder: Path) -> str:
 def _summary(diagnosis: Diagnosis) -> Text:
     counts = {severity: diagnosis.count(severity) for severity in SEVERITIES}
     words = ", ".join(
-        f"{count} {severity}{'' if count == 1 else 's'}" for severity, count in counts.items()
+        f"{count} {WORDS[severity]}{'' if count == 1 else 's'}"
+        for severity, count in counts.items()
     )
     style = "red" if counts["error"] else "yellow" if counts["warning"] else "green"
     cases = f"{diagnosis.cases} case{'' if diagnosis.cases == 1 else 's'}"
-    return Text(f"{diagnosis.dataset}, {cases}: {words.replace('infos', 'notes')}", style=style)
+    return Text(f"{diagnosis.dataset}, {cases}: {words}", style=style)

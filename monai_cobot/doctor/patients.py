@@ -36,10 +36,17 @@ def split_file_findings(path: str | Path, cases: Sequence[Case]) -> Iterator[Fin
     except CobotError as error:
         yield _unreadable(error, file)
         return
-    patients = split["patients"] | {str(case["case"]): str(case["patient"]) for case in cases}
     sides = {side: split[side] for side in SIDES}
-    conflicts = list(split_conflicts(sides, patients, split["by"], split["shared"]))
-    for conflict in conflicts:
+    of_cases = {str(case["case"]): str(case["patient"]) for case in cases}
+    conflicts = [  # by what the file says of patients, and by what the dataset says
+        conflict
+        for patients in (split["patients"], split["patients"] | of_cases)
+        for conflict in split_conflicts(sides, patients, split["by"], split["shared"])
+    ]
+    parted = {conflict.name for conflict in conflicts if conflict.what == "case"}
+    for conflict in dict.fromkeys(conflicts):
+        if conflict.what == "patient" and conflict.entry in parted:
+            continue  # the case itself is on both sides, and told
         code = "patient_in_two_parts" if conflict.what == "patient" else "case_in_two_parts"
         what = f"puts {conflict.what} {conflict.name} in {' and in '.join(conflict.sides)}"
         case = conflict.entry.rpartition(":")[0] if split["by"] == "slice" else conflict.entry

@@ -47,10 +47,9 @@ def test_a_split_that_fits(tmp_path: Path) -> None:
             {"training": ["a1"], "test": ["a2", "c1"]},
             [("patient_in_two_parts", "a2")],
         ),
-        (
-            {"test": ["b1", "c1"]},
-            [("case_in_two_parts", "b1"), ("patient_in_two_parts", "b1")],
-        ),
+        ({"test": ["b1", "c1"]}, [("case_in_two_parts", "b1")]),
+        # Here it is the file that knows that b1 and c1 are one patient.
+        ({"patients": {"b1": "C", "c1": "C"}}, [("patient_in_two_parts", "c1")]),
         ({"test": ["c1", "gone"]}, [("split_case_absent", "gone")]),
         ({"training": ["a1"]}, [("split_case_unnamed", "a2")]),
         ({"hash": "0"}, [("split_unreadable", "")]),
