@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from monai_cobot.doctor.records import CaseRecord, Position
 
-BODY = "body"
+BODY = "(body)"
 FEWEST_CASES = 4
 """A case needs three others: with fewer, a median can be one patient's oddity."""
 

@@ -69,18 +69,18 @@ def unlisted(
 ) -> Iterator[Finding]:
     """Files beside the images that are no case's: forgotten in a list, or of another dataset."""
     endings = NIFTI_ENDINGS if spec.dimensions == 3 else IMAGE_ENDINGS
-    known = {Path(finding.file) for finding in told if finding.file}
+    known = {Path(finding.file).resolve() for finding in told if finding.file}
     patients: dict[Path, set[str]] = defaultdict(set)
     for case in cases:
         patients[Path(case["image"]).parent].add(str(case["patient"]))
-        known |= {Path(path) for path in _files(case)}
+        known |= {Path(path).resolve() for path in _files(case)}
     for folder, names in sorted(patients.items()):
         others = [
             path.name
             for path in sorted(folder.iterdir())
             if path.name.lower().endswith(endings)
             and not path.name.startswith(".")
-            and path not in known
+            and path.resolve() not in known
         ]
         if others and len(names) >= FEWEST_IMAGES:
             what = f"{len(others)} files in it belong to no case, the first is {others[0]}"

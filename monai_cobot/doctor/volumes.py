@@ -88,7 +88,7 @@ def _organ_findings(record: CaseRecord, spec: DatasetSpec) -> Iterator[Finding]:
         remedy = "nothing, if they are not in the scan"
         yield Finding.of("organ_absent", what, remedy, record.label, record.case)
     for name, organ in record.organs.items():
-        if organ.voxels < FEWEST_VOXELS:
+        if organ.voxels < FEWEST_VOXELS and not organ.cut:
             what = f"{name} has {organ.voxels} voxels"
             remedy = "look at it: a slip of the brush?"
             yield Finding.of("organ_tiny", what, remedy, record.label, record.case)

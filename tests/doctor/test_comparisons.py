@@ -21,7 +21,7 @@ SPLEN = datasets.get("SPLEN")
 
 def record(name: str, **more: object) -> CaseRecord:
     base = CaseRecord(name, name, f"{name}.nii.gz", f"{name}_seg.nii.gz", axes="LPS")
-    return replace(replace(base, spacing=(0.8, 0.8, 2.5), image_hash=name, label_hash=name), **more)  # type: ignore[arg-type]
+    return replace(replace(base, spacing=(0.8, 0.8, 2.5), image_hash=name, label_hash=name), **more)
 
 
 def cohort(*, of: int = 4, **last: object) -> list[CaseRecord]:
