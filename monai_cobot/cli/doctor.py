@@ -25,7 +25,7 @@ def doctor(
         bool, typer.Option("--overwrite", help="Replace the file of --json.")
     ] = False,
     limit: Annotated[int, typer.Option(min=1, help="Findings of a kind in the table.")] = 5,
-    infos: Annotated[bool, typer.Option("--infos", help="Show notes in the table too.")] = False,
+    infos: Annotated[bool, typer.Option("--infos", help="Show notes, and organs found.")] = False,
 ) -> None:
     """Check every case of a dataset and say what to mend; exit status 1 where errors are found."""
     from monai_cobot.data import datasets

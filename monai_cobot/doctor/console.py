@@ -25,13 +25,16 @@ def print_diagnosis(
     Args:
         diagnosis: what was found.
         limit: how many findings of one code are shown.
-        infos: whether findings of severity "info" are shown.
+        infos: whether findings of severity "info" are shown, and what organs were found.
         console: where to; the terminal.
     """
     console = console or Console()
     shown = [finding for finding in diagnosis.findings if infos or finding.severity != "info"]
     if shown:
         console.print(_table(shown, Path(diagnosis.folder), limit))
+    if infos:
+        found = ", ".join(f"{organ} {count}" for organ, count in diagnosis.found.items())
+        console.print(Text(f"found: {found}"))
     console.print(_summary(diagnosis), soft_wrap=True)
 
 

@@ -54,23 +54,36 @@ def check_dataset(
     if split_file is not None and not Path(split_file).expanduser().is_file():
         raise CobotError(f"{split_file} does not exist: check the path of the split_file")
     cases, findings = list_cases(place, spec)
-    findings += examine_cases(cases, spec, progress)
+    examined, records = examine_cases(cases, spec, progress)
+    findings += examined
     findings += unlisted(cases, findings, spec)
     if split_file is not None:
         findings += split_file_findings(Path(split_file).expanduser(), cases)
-    return Diagnosis(spec.code, str(place), len(cases), in_order(findings))
+    return Diagnosis(spec.code, str(place), in_order(findings), tuple(records), spec.names)
 
 
 def examine_cases(
     cases: Sequence[Case], spec: DatasetSpec, progress: bool = False
-) -> Iterator[Finding]:
-    """Look at every case, and at the cases against each other."""
+) -> tuple[list[Finding], list[CaseRecord]]:
+    """Look at every case, and at the cases against each other.
+
+    Returns:
+        what was found, and what was measured of each case, in the order of the cases.
+    """
     examine = examine_volumes if spec.dimensions == 3 else examine_picture
+    found: list[Finding] = []
     records: list[CaseRecord] = []
     for case in tqdm(cases, desc="looking at cases", unit="case", disable=not progress):
         findings, record = examine(case, spec)
         records.append(record)
-        yield from findings
+        found += findings
+    return [*found, *_compared(cases, records, spec)], records
+
+
+def _compared(
+    cases: Sequence[Case], records: Sequence[CaseRecord], spec: DatasetSpec
+) -> Iterator[Finding]:
+    """The cases against each other."""
     yield from copies(records)
     yield from published_parts_findings(cases)
     yield from spelling_findings(cases)

@@ -9,6 +9,7 @@ from typing import Any
 
 from monai_cobot.data.problems import Problem
 from monai_cobot.doctor.codes import severity_of
+from monai_cobot.doctor.records import CaseRecord
 
 SEVERITIES = ("error", "warning", "info")
 SCHEMA = "monai_cobot/doctor/1"
@@ -62,14 +63,30 @@ class Diagnosis:
     Attributes:
         dataset: its code.
         folder: where it lies.
-        cases: how many cases could be listed.
         findings: errors first, then warnings; within, by code, case and file.
+        records: what was measured of every case that could be listed.
+        organs: names of the dataset's organs or classes.
     """
 
     dataset: str
     folder: str
-    cases: int
     findings: tuple[Finding, ...]
+    records: tuple[CaseRecord, ...]
+    organs: tuple[str, ...]
+
+    @property
+    def cases(self) -> int:
+        """How many cases could be listed."""
+        return len(self.records)
+
+    @property
+    def found(self) -> dict[str, int]:
+        """Of each organ the cases that have it; of pictures, of each class its targets."""
+        counts = Counter(dict.fromkeys(self.organs, 0))
+        for record in self.records:
+            counts.update(dict.fromkeys(record.organs, 1))
+            counts.update(record.instances)
+        return dict(counts)
 
     def count(self, severity: str) -> int:
         """How many findings have this severity."""
@@ -83,6 +100,8 @@ class Diagnosis:
             "folder": self.folder,
             "cases": self.cases,
             **{f"{severity}s": self.count(severity) for severity in SEVERITIES},
+            "found": self.found,
+            "records": [record.to_dict() for record in self.records],
             "findings": [asdict(finding) for finding in self.findings],
         }
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from monai_cobot.data.image_checks import annotation_file, image_problems
 from monai_cobot.data.image_files import colours, pixel_hash
 from monai_cobot.data.problems import Problem
-from monai_cobot.data.spec import MASKS, Case, DatasetSpec
+from monai_cobot.data.spec import MASKS, Case, DatasetSpec, target_instances
 from monai_cobot.doctor.findings import Finding
 from monai_cobot.doctor.records import CaseRecord
 from monai_cobot.errors import CobotError
@@ -40,6 +41,7 @@ def _record(case: Case, digest: str = "") -> CaseRecord:
         image=str(case["image"]),
         part=str(case.get("part", "")),
         image_hash=digest,
+        instances=dict(Counter(str(each["organ"]) for each in target_instances(case))),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,7 @@ class CaseRecord:
         axes: orientation of the file, such as "LPS"; volumes.
         organs: of the label, by name; volumes.
         body: centre of what is brighter than air, RAS mm; volumes.
+        instances: how many of each class; pictures.
     """
 
     case: str
@@ -57,8 +58,24 @@ class CaseRecord:
     axes: str = ""
     organs: dict[str, OrganRecord] = field(default_factory=dict)
     body: Position | None = None
+    instances: dict[str, int] = field(default_factory=dict)
 
     @property
     def truth_file(self) -> str:
         """The label's file, or the image's where there is none."""
         return self.label or self.image
+
+    def to_dict(self) -> dict[str, Any]:
+        """What the JSON says of a case; keys that do not apply are left out."""
+        said = {
+            "case": self.case,
+            "patient": self.patient,
+            "part": self.part,
+            "image": self.image,
+            "label": self.label,
+            "axes": self.axes,
+            "spacing_mm": [round(value, 4) for value in self.spacing],
+            "organs_ml": {name: round(o.millilitres, 3) for name, o in self.organs.items()},
+            "instances": self.instances,
+        }
+        return {key: value for key, value in said.items() if value}

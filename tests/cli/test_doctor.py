@@ -14,6 +14,9 @@ from monai_cobot.doctor.codes import ERRORS, INFOS, WARNINGS
 from monai_cobot.errors import CobotError
 from tests.conftest import REPOSITORY
 from tests.doctor import picture_faults as faults
+from tests.doctor.conftest import cohort, drawn
+
+__all__ = ["cohort", "drawn"]  # fixtures
 
 RUNNER = CliRunner()
 
@@ -29,6 +32,12 @@ def test_a_clean_dataset_is_one_line(tmp_path: Path) -> None:
     root = faults.make_ships(tmp_path)
     status, text = run(root, "--dataset", "ssdd")
     assert (status, text) == (0, "SSDD, 4 cases: 0 errors, 0 warnings, 0 notes\n")
+
+
+def test_what_was_found_is_counted(cohort: Path) -> None:
+    (cohort / "labels" / "phantom_0001.nii.gz").unlink()
+    _, text = run(cohort, "--dataset", "ADOME", "--infos")
+    assert "found: liver 5, kidney_right 5, " in text
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -62,6 +71,10 @@ def test_the_table_is_short_and_the_json_whole(tmp_path: Path) -> None:
     assert content["schema"] == "monai_cobot/doctor/1"
     assert (content["dataset"], content["folder"], content["cases"]) == ("SSDD", str(root), 1)
     assert (content["errors"], content["warnings"], content["infos"]) == (3, 0, 0)
+    assert content["found"] == {"ship": 1}
+    assert [(r["case"], r["part"], r["instances"]) for r in content["records"]] == [
+        ("4", "test", {"ship": 1})
+    ]
     assert [f["case"] for f in content["findings"]] == ["1", "2", "3"]
     assert set(content["findings"][0]) == {"severity", "code", "case", "file", "what", "remedy"}
 
