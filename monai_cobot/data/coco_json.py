@@ -38,7 +38,7 @@ def read_coco(path: str | Path) -> COCO:
         "image_id": {entry["id"] for entry in entries["images"]},
         "category_id": {entry["id"] for entry in entries["categories"]},
     }
-    content["annotations"] = []
+    content |= {**entries, "annotations": []}
     for annotation in entries["annotations"]:
         with aside("annotation_of_nothing", path):
             _check_references(annotation, known, path)

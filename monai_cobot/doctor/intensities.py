@@ -18,7 +18,8 @@ AIR_HU = -500.0
 
 def intensity_findings(image: Volume, modality: str, case: str) -> Iterator[Finding]:
     """What does not fit a CT in HU, or an MR; voxels that are not finite are left out."""
-    values = image.array[np.isfinite(image.array)]
+    finite = np.isfinite(image.array)
+    values = image.array if finite.all() else image.array[finite]
     if not values.size:
         return
     low, high = float(values.min()), float(values.max())

@@ -10,13 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from monai_cobot.cli import app
+from monai_cobot.data.phantom import make_cohort
 from monai_cobot.doctor.codes import ERRORS, INFOS, WARNINGS
 from monai_cobot.errors import CobotError
 from tests.conftest import REPOSITORY
 from tests.doctor import picture_faults as faults
-from tests.doctor.conftest import cohort, drawn
-
-__all__ = ["cohort", "drawn"]  # fixtures
 
 RUNNER = CliRunner()
 
@@ -34,10 +32,11 @@ def test_a_clean_dataset_is_one_line(tmp_path: Path) -> None:
     assert (status, text) == (0, "SSDD, 4 cases: 0 errors, 0 warnings, 0 notes\n")
 
 
-def test_what_was_found_is_counted(cohort: Path) -> None:
+def test_what_was_found_is_counted(tmp_path: Path) -> None:
+    cohort = make_cohort(tmp_path / "cohort", 3, shape=(48, 48, 20))
     (cohort / "labels" / "phantom_0001.nii.gz").unlink()
     _, text = run(cohort, "--dataset", "ADOME", "--infos")
-    assert "found: liver 5, kidney_right 5, " in text
+    assert "found: liver 2, kidney_right 2, " in text
 
 
 @pytest.mark.parametrize("width", [80, 120])
