@@ -33,9 +33,10 @@ MAY_IMPORT = {
     "dicom": {"errors"},
     "segmentation": {"errors", "transforms", "data", "handlers", "bundle", "dicom"},
     "evaluation": {"errors", "transforms", "metrics", "inferers", "sam", "data"},
+    "doctor": {"errors", "data"},
     "cli": {
         *("errors", "transforms", "metrics", "inferers", "sam", "data", "handlers", "peft"),
-        *("pretraining", "evaluation", "segmentation"),
+        *("pretraining", "evaluation", "segmentation", "doctor"),
     },
 }
 # Leaves that every room may use.

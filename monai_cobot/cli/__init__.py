@@ -9,7 +9,16 @@ from rich.console import Console
 from rich.markup import escape
 
 import monai_cobot
-from monai_cobot.cli import fetch_sam, methods, phantom, pretrain, scores, segment, zero_shot
+from monai_cobot.cli import (
+    doctor,
+    fetch_sam,
+    methods,
+    phantom,
+    pretrain,
+    scores,
+    segment,
+    zero_shot,
+)
 from monai_cobot.errors import CobotError
 
 app = typer.Typer(
@@ -19,6 +28,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.command("doctor")(doctor.doctor)
 app.command("fetch-sam")(fetch_sam.fetch)
 app.command("methods")(methods.methods)
 app.command("phantom")(phantom.phantom)

@@ -10,14 +10,14 @@ Source: Al-Dhabyani et al., Data in Brief 28 (2020) 104863.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from monai_cobot.data.datalist import dataset_folder, sorted_cases
-from monai_cobot.data.image_files import opened, pictures, plain_images
+from monai_cobot.data.image_files import colours, pictures, pixel_hash, plain_images
+from monai_cobot.data.problems import aside
 from monai_cobot.data.spec import Case, DatasetSpec, Organ
 from monai_cobot.errors import CobotError
 
@@ -77,13 +77,18 @@ class BusiFolders:
             match = _MASK.fullmatch(name)
             if match is None:
                 continue
-            if match["picture"] not in masks:
-                raise CobotError(
-                    f"{path} is the mask of a picture {match['picture']}, which is not there: "
-                    "restore it or remove the mask"
-                )
-            masks[match["picture"]][int(match["number"] or 0)] = path
-        return [_case(found[name], files) for name, files in masks.items()]
+            with aside("missing_image", path, match["picture"]):
+                if match["picture"] not in masks:
+                    raise CobotError(
+                        f"{path} is the mask of a picture {match['picture']}, which is not there: "
+                        "restore it or remove the mask"
+                    )
+                masks[match["picture"]][int(match["number"] or 0)] = path
+        cases: list[Case] = []
+        for name, files in masks.items():
+            with aside("missing_label", found[name], name):
+                cases.append(_case(found[name], files))
+        return cases
 
 
 def _case(image: Path, masks: dict[int, Path]) -> Case:
@@ -102,10 +107,9 @@ def _grouped(cases: list[Case]) -> list[Case]:
     first: dict[str, str] = {}
     copies = []
     for case in cases:
-        with opened(case["image"]) as image:
-            pixels = image.convert("RGB")
-        digest = hashlib.sha256(f"{pixels.size}|".encode() + pixels.tobytes()).hexdigest()
-        case["patient"] = first.setdefault(digest, case["case"])
+        with aside("image_unreadable", case["image"], case["case"]):
+            digest = pixel_hash(colours(case["image"]))
+            case["patient"] = first.setdefault(digest, case["case"])
         if case["patient"] != case["case"]:
             copies.append(f"{case['case']} = {case['patient']}")
     if copies:

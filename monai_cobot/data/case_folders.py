@@ -8,6 +8,7 @@ from pathlib import Path
 
 from monai_cobot.data.datalist import dataset_folder, sorted_cases
 from monai_cobot.data.nifti_folders import NiftiFolders
+from monai_cobot.data.problems import aside
 from monai_cobot.data.spec import Case
 from monai_cobot.errors import CobotError
 
@@ -80,15 +81,18 @@ class CaseFolders:
             images = self._images(patient)
             truth = self._truth(patient)
             if not images and any((patient / name).is_file() for name in self.labels):
-                raise CobotError(
-                    f"{patient} has a label but none of {', '.join(self.images)}: "
-                    "add the image or remove the folder"
-                )
+                with aside("missing_image", patient, patient.name):
+                    raise CobotError(
+                        f"{patient} has a label but none of {', '.join(self.images)}: "
+                        "add the image or remove the folder"
+                    )
             if images and labelled and not truth:
-                raise CobotError(
-                    f"{patient} has an image but none of {', '.join(self.labels)}"
-                    f"{self._elsewhere(patient)}: add the label or remove the folder"
-                )
+                with aside("missing_label", patient, patient.name):
+                    raise CobotError(
+                        f"{patient} has an image but none of {', '.join(self.labels)}"
+                        f"{self._elsewhere(patient)}: add the label or remove the folder"
+                    )
+                continue
             for suffix, image in images.items():
                 yield {
                     "case": f"{patient.name}{suffix}",

@@ -10,6 +10,7 @@ from pathlib import Path
 from monai_cobot.data.coco_json import category_names, coco_cases, read_coco
 from monai_cobot.data.datalist import dataset_folder, sorted_cases
 from monai_cobot.data.image_files import plain_images
+from monai_cobot.data.problems import aside
 from monai_cobot.data.spec import Case
 from monai_cobot.errors import CobotError
 
@@ -81,12 +82,11 @@ class CocoFolders:
             raise CobotError(
                 f"{directory} is no dataset of a known layout: expected {self.expected}"
             )
-        cases = [
-            {**case, "part": each.part}
-            for each in self.lists
-            if (root / each.json).is_file()
-            for case in self._listed(root, each)
-        ]
+        cases: list[Case] = []
+        for each in self.lists:
+            if (root / each.json).is_file():
+                with aside("json_unreadable", root / each.json):
+                    cases += [{**case, "part": each.part} for case in self._listed(root, each)]
         return sorted_cases(self._named(cases, root), root)
 
     def find_images(self, directory: str | Path) -> list[Case]:
@@ -108,10 +108,12 @@ class CocoFolders:
                 raise CobotError(f"{path} has the classes of another version: use dataset {code}")
         names = category_names(coco, path, self.classes)
         lacking = [name for name in self.classes if name not in names.values()]
-        if self.complete and lacking:
-            raise CobotError(
-                f"{path} lacks the categories {', '.join(lacking)}: restore the list of categories"
-            )
+        with aside("categories_lacking", path):
+            if self.complete and lacking:
+                raise CobotError(
+                    f"{path} lacks the categories {', '.join(lacking)}: restore the list of "
+                    "categories"
+                )
         folders = [root / name for name in each.images]
         folder = next((folder for folder in folders if folder.is_dir()), None)
         if folder is None:
@@ -124,8 +126,10 @@ class CocoFolders:
     def _named(self, cases: list[Case], root: Path) -> Iterable[Case]:
         """The cases with names of their own, and their groups."""
         for image, count in Counter(case["image"] for case in cases).items():
-            if count > 1:
-                raise CobotError(f"{image} is in two lists of {root}: take it out of one")
+            with aside("image_in_two_parts", image, Path(image).stem):
+                if count > 1:
+                    raise CobotError(f"{image} is in two lists of {root}: take it out of one")
+        cases = list({case["image"]: case for case in reversed(cases)}.values())[::-1]
         counts = Counter(case["case"] for case in cases)
         for case in cases:
             name = case["case"]

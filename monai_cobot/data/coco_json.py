@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import logging
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -18,6 +17,7 @@ from pycocotools.coco import COCO
 
 from monai_cobot.data.coco_segmentation import checked_segmentation
 from monai_cobot.data.datalist import read_json, sorted_cases
+from monai_cobot.data.problems import aside
 from monai_cobot.data.spec import Case
 from monai_cobot.errors import CobotError
 
@@ -33,14 +33,16 @@ def read_coco(path: str | Path) -> COCO:
             unknown image or category.
     """
     content = read_json(path)
-    ids = {key: _ids(content, key, path) for key in _LISTS}
-    for annotation in content["annotations"]:
-        for key, known in (("image_id", ids["images"]), ("category_id", ids["categories"])):
-            if annotation.get(key) not in known:
-                raise CobotError(
-                    f"{path}: annotation {annotation['id']} has the {key} {annotation.get(key)!r}, "
-                    "which the file does not list: mend or remove it"
-                )
+    entries = {key: _entries(content, key, path) for key in _LISTS}
+    known = {
+        "image_id": {entry["id"] for entry in entries["images"]},
+        "category_id": {entry["id"] for entry in entries["categories"]},
+    }
+    content |= {**entries, "annotations": []}
+    for annotation in entries["annotations"]:
+        with aside("annotation_of_nothing", path):
+            _check_references(annotation, known, path)
+            content["annotations"].append(annotation)
     coco = COCO()
     coco.dataset = content
     with redirect_stdout(io.StringIO()):  # it prints its progress
@@ -56,12 +58,17 @@ def category_names(coco: COCO, path: str | Path, classes: Sequence[str]) -> dict
     """
     known = {_plain(name): name for name in classes}
     strangers = [c.get("name") for c in coco.cats.values() if _plain(c.get("name")) not in known]
-    if strangers:
-        raise CobotError(
-            f"{path} has the unknown categories {strangers}: "
-            f"expected only {', '.join(classes)}; rename or remove them"
-        )
-    return {id_: known[_plain(category["name"])] for id_, category in coco.cats.items()}
+    with aside("unknown_category", path):
+        if strangers:
+            raise CobotError(
+                f"{path} has the unknown categories {strangers}: "
+                f"expected only {', '.join(classes)}; rename or remove them"
+            )
+    return {
+        id_: known[_plain(category.get("name"))]
+        for id_, category in coco.cats.items()
+        if _plain(category.get("name")) in known
+    }
 
 
 def coco_cases(coco: COCO, path: str | Path, folder: Path, names: Mapping[int, str]) -> list[Case]:
@@ -77,41 +84,30 @@ def coco_cases(coco: COCO, path: str | Path, folder: Path, names: Mapping[int, s
         names: class of each category id.
 
     Returns:
-        cases with ``case``, ``patient`` (the same), ``image`` and ``instances``.
+        cases with ``case``, ``patient`` (the same), ``image``, ``annotations``, ``instances``.
 
     Raises:
         CobotError: an image without name or size, or that is not on disk; two of one name; a box
             or outline that is none.
     """
-    images = list(coco.imgs.values())
-    for image in images:
-        sides = [image.get("height"), image.get("width")]
-        if not isinstance(image.get("file_name"), str) or not all(
-            isinstance(side, int) and side > 0 for side in sides
-        ):
-            raise CobotError(
-                f"{path}: image {image['id']} needs a file_name, a height and a width: add them"
-            )
-    absent = [image["file_name"] for image in images if not (folder / image["file_name"]).is_file()]
-    if absent:
-        raise CobotError(
-            f"{path} names {len(absent)} of {len(images)} images that are not in {folder}, the "
-            f"first is {absent[0]}: complete the folder, or take them out of a copy of the JSON"
-        )
-    cases, maskless = [], []
-    for image in images:
-        size = (image["height"], image["width"])
-        instances = [
-            _instance(annotation, names, size, f"{path}: annotation {annotation['id']}")
-            for annotation in coco.imgToAnns.get(image["id"], ())
-        ]
-        maskless += [i["instance"] for i in instances if "segmentation" not in i]
+    cases: list[Case] = []
+    maskless: list[int] = []
+    for image in _images(coco, path, folder):
         name = Path(image["file_name"]).stem
+        size = (image["height"], image["width"])
+        instances: list[dict[str, Any]] = []
+        for annotation in coco.imgToAnns.get(image["id"], ()):
+            if annotation["category_id"] in names:
+                where = f"{path}: annotation {annotation['id']}"
+                with aside("annotation_unusable", path, name):
+                    instances.append(_instance(annotation, names, size, where))
+        maskless += [i["instance"] for i in instances if "segmentation" not in i]
         cases.append(
             {
                 "case": name,
                 "patient": name,
                 "image": str(folder / image["file_name"]),
+                "annotations": str(path),
                 "instances": instances,
             }
         )
@@ -125,22 +121,63 @@ def coco_cases(coco: COCO, path: str | Path, folder: Path, names: Mapping[int, s
     return sorted_cases(cases, path)
 
 
-def _ids(content: Mapping[str, Any], key: str, path: str | Path) -> set[int]:
+def _check_references(
+    annotation: Mapping[str, Any], known: Mapping[str, set[int]], path: str | Path
+) -> None:
+    for key, ids in known.items():
+        if annotation.get(key) not in ids:
+            raise CobotError(
+                f"{path}: annotation {annotation['id']} has the {key} {annotation.get(key)!r}, "
+                "which the file does not list: mend or remove it"
+            )
+
+
+def _images(coco: COCO, path: str | Path, folder: Path) -> list[dict[str, Any]]:
+    """The images of the file that have a name and a size and are on disk."""
+    images: list[dict[str, Any]] = []
+    for image in coco.imgs.values():
+        with aside("image_entry", path):
+            sides = [image.get("height"), image.get("width")]
+            if not isinstance(image.get("file_name"), str) or not all(
+                isinstance(side, int) and side > 0 for side in sides
+            ):
+                raise CobotError(
+                    f"{path}: image {image['id']} needs a file_name, a height and a width: add them"
+                )
+            images.append(image)
+    absent = [i["id"] for i in images if not (folder / i["file_name"]).is_file()]
+    for id_ in absent:
+        image = coco.imgs[id_]
+        file = folder / image["file_name"]
+        with aside("missing_image", file, file.stem):
+            raise CobotError(
+                f"{path} names {image['file_name']}, which is not in {folder} ({len(absent)} of "
+                f"{len(images)} images are not): complete the folder, or take them out of a copy "
+                "of the JSON"
+            )
+    left_out = set(absent)
+    return [image for image in images if image["id"] not in left_out]
+
+
+def _entries(content: Mapping[str, Any], key: str, path: str | Path) -> list[dict[str, Any]]:
+    """A list of the file, each entry with an id of its own."""
     entries = content.get(key)
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise CobotError(
             f"{path} has no list {key!r}: COCO's instance files have {', '.join(_LISTS)}"
         )
+    result: dict[int, dict[str, Any]] = {}
     for entry in entries:
-        if not isinstance(entry.get("id"), int):
-            raise CobotError(
-                f"{path}: an entry of {key!r} has no whole number as id: {entry!r:.200}"
-            )
-    counts = Counter(entry["id"] for entry in entries)
-    if len(counts) != len(entries):
-        twice = next(id_ for id_, count in counts.items() if count > 1)
-        raise CobotError(f"{path}: id {twice} is there twice in {key!r}: give each its own")
-    return set(counts)
+        with aside("id_twice", path):
+            id_ = entry.get("id")
+            if not isinstance(id_, int):
+                raise CobotError(
+                    f"{path}: an entry of {key!r} has no whole number as id: {entry!r:.200}"
+                )
+            if id_ in result:
+                raise CobotError(f"{path}: id {id_} is there twice in {key!r}: give each its own")
+            result[id_] = entry
+    return list(result.values())
 
 
 def _plain(name: object) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from monai_cobot.data.problems import Problem, Refused, aside
 from monai_cobot.data.spec import Case
 from monai_cobot.errors import CobotError
 
@@ -71,15 +72,20 @@ def cases_from_datalist(
     entries = read_json(path).get(key)
     if not isinstance(entries, list) or not entries:
         raise CobotError(f"{path} has no cases in a list {key!r}: add them, or name another list")
-    return sorted_cases((_case(entry, path, key, patient_of) for entry in entries), path)
+    cases: list[Case] = []
+    for entry in entries:
+        with aside("datalist_entry", path):
+            cases.append(_case(entry, path, key, patient_of))
+    return sorted_cases(cases, path)
 
 
 def sorted_cases(cases: Iterable[Case], source: str | Path) -> list[Case]:
     """Sort by name; CobotError if a name comes twice."""
     result = sorted(cases, key=lambda case: str(case["case"]))
-    twice = [name for name, count in Counter(case["case"] for case in result).items() if count > 1]
-    if twice:
-        raise CobotError(f"{source}: case {twice[0]!r} is there twice: rename or remove one")
+    for name, count in Counter(case["case"] for case in result).items():
+        with aside("case_twice", source, name):
+            if count > 1:
+                raise CobotError(f"{source}: case {name!r} is there twice: rename or remove one")
     return result
 
 
@@ -114,4 +120,5 @@ def _existing(name: object, path: Path) -> Path:
     for candidate in (file, with_channel):
         if candidate.is_file():
             return candidate
-    raise CobotError(f"{path} names {name}, which does not exist: restore it or remove its entry")
+    message = f"{path} names {name}, which does not exist: restore it or remove its entry"
+    raise Refused(Problem("missing_file", message, str(file), case_name(file)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from monai_cobot.data.problems import aside
 from monai_cobot.data.spec import Case
 from monai_cobot.errors import CobotError
 
@@ -25,12 +27,13 @@ def pictures(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.suffix.lower() in IMAGE_ENDINGS and not path.name.startswith("."):
-            if path.stem in found:
-                raise CobotError(
-                    f"picture {path.stem} is there twice, as {found[path.stem].name} and "
-                    f"{path.name}: remove one of them from {folder}"
-                )
-            found[path.stem] = path
+            with aside("case_twice", path, path.stem):
+                if path.stem in found:
+                    raise CobotError(
+                        f"picture {path.stem} is there twice, as {found[path.stem].name} and "
+                        f"{path.name}: remove one of them from {folder}"
+                    )
+                found[path.stem] = path
     return found
 
 
@@ -77,6 +80,17 @@ def image_size(path: str | Path) -> tuple[int, int]:
     """Rows and columns (H, W) as the header says, without decoding; CobotError as ``opened``."""
     with opened(path) as image:
         return image.height, image.width
+
+
+def colours(path: str | Path) -> NDArray[np.uint8]:
+    """Colours of a picture (H, W, 3), slice frame; CobotError as ``opened``."""
+    with opened(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def pixel_hash(pixels: NDArray[np.uint8]) -> str:
+    """SHA-256 of size and colours (H, W, 3): the same for a copy in another file format."""
+    return hashlib.sha256(f"{pixels.shape}|".encode() + pixels.tobytes()).hexdigest()
 
 
 def mask_pixels(path: str | Path) -> NDArray[np.integer]:

@@ -16,6 +16,7 @@ from monai_cobot.data.datalist import (
     sorted_cases,
 )
 from monai_cobot.data.label_table import check_label_table
+from monai_cobot.data.problems import aside
 from monai_cobot.data.spec import Case
 from monai_cobot.errors import CobotError
 
@@ -94,8 +95,11 @@ class NiftiFolders:
         path = root / "dataset.json"
         if not path.is_file():
             return {}
-        content = read_json(path)
-        check_label_table(path, content.get("labels"), self.organs, self.aliases)
+        content: dict[str, Any] = {}
+        with aside("json_unreadable", path):
+            content = read_json(path)
+        with aside("label_table", path):
+            check_label_table(path, content.get("labels"), self.organs, self.aliases)
         return content
 
     def _pairs(self, image_folder: Path, label_folder: Path) -> list[Case]:
@@ -103,15 +107,16 @@ class NiftiFolders:
         if not images:
             raise CobotError(f"no case in {image_folder}: expected {self._expected()}")
         for name in sorted(images.keys() ^ labels.keys()):
-            has, lacks, folder = (
-                ("image", "label", label_folder)
+            has, lacks, file, folder = (
+                ("image", "label", images[name], label_folder)
                 if name in images
-                else ("label", "image", image_folder)
+                else ("label", "image", labels[name], image_folder)
             )
-            raise CobotError(
-                f"case {name} has its {has} but no {lacks} in {folder}: "
-                f"add the {lacks} or remove the {has}"
-            )
+            with aside(f"missing_{lacks}", file, name):
+                raise CobotError(
+                    f"case {name} has its {has} but no {lacks} in {folder}: "
+                    f"add the {lacks} or remove the {has}"
+                )
         return [
             {
                 "case": name,
@@ -120,6 +125,7 @@ class NiftiFolders:
                 "label": str(labels[name]),
             }
             for name, image in images.items()
+            if name in labels
         ]
 
     def _expected(self) -> str:
@@ -135,12 +141,13 @@ def _volumes(folder: Path) -> dict[str, Path]:
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.name.endswith(NIFTI_ENDINGS) and not path.name.startswith("."):
             name = case_name(path)
-            if name in found:
-                raise CobotError(
-                    f"case {name} is there twice, as {found[name].name} and {path.name}: "
-                    f"remove one of them from {folder}"
-                )
-            found[name] = path
+            with aside("case_twice", path, name):
+                if name in found:
+                    raise CobotError(
+                        f"case {name} is there twice, as {found[name].name} and {path.name}: "
+                        f"remove one of them from {folder}"
+                    )
+                found[name] = path
     return found
 
 

@@ -20,6 +20,7 @@ from typing import Any
 from monai_cobot.data.coco_folders import CocoFolders, CocoList
 from monai_cobot.data.datalist import dataset_folder
 from monai_cobot.data.image_files import pictures, plain_images
+from monai_cobot.data.problems import aside
 from monai_cobot.data.spec import Case, DatasetSpec, Organ
 from monai_cobot.data.text_boxes import TextBox, match_boxes, read_text_boxes
 from monai_cobot.errors import CobotError
@@ -85,23 +86,22 @@ def _archive(directory: str | Path) -> Path | None:
 def _boxes_only(root: Path) -> list[Case]:
     images = pictures(root / POSITIVE)
     texts = {path.stem: path for path in sorted((root / TRUTH).glob("*.txt"))}
-    alone = sorted(images.keys() ^ texts.keys())
-    if alone:
-        raise CobotError(
-            f"{root}: {alone[0]} is in only one of {POSITIVE} and {TRUTH}: restore or remove it"
-        )
-    return [
-        {
-            "case": name,
-            "patient": name,
-            "image": str(image),
-            "instances": [
+    for name in sorted(images.keys() ^ texts.keys()):
+        lacks = "label" if name in images else "image"
+        with aside(f"missing_{lacks}", images.get(name) or texts[name], name):
+            raise CobotError(
+                f"{root}: {name} is in only one of {POSITIVE} and {TRUTH}: restore or remove it"
+            )
+    cases: list[Case] = []
+    for name in sorted(images.keys() & texts.keys()):
+        with aside("annotation_unusable", texts[name], name):
+            instances = [
                 {"instance": number, "organ": CLASSES[each.label - 1], "box": each.box}
                 for number, each in enumerate(read_text_boxes(texts[name], len(CLASSES)), start=1)
-            ],
-        }
-        for name, image in images.items()
-    ]
+            ]
+            case = {"case": name, "patient": name, "image": str(images[name])}
+            cases.append({**case, "annotations": str(texts[name]), "instances": instances})
+    return cases
 
 
 def _with_text_boxes(cases: list[Case], folder: Path) -> list[Case]:
@@ -111,7 +111,9 @@ def _with_text_boxes(cases: list[Case], folder: Path) -> list[Case]:
     taken = boxes = instances = 0
     for case in cases:
         path = folder / f"{case['case']}.txt"
-        found = read_text_boxes(path, len(CLASSES)) if path.is_file() else []
+        found: list[TextBox] = []
+        with aside("annotation_unusable", path, case["case"]):
+            found = read_text_boxes(path, len(CLASSES)) if path.is_file() else []
         boxes, instances = boxes + len(found), instances + len(case["instances"])
         taken += _take_boxes(case["instances"], found)
     level = logging.INFO if taken == boxes == instances else logging.WARNING

@@ -47,7 +47,7 @@ def published_split(
                 f"case {case['case']} is in part {case['part']!r}: choose one of {', '.join(SIDES)}"
             )
         sides[case["part"]].append(case)
-    shared = _shared(sides)
+    shared = shared_patients(sides)
     if shared and move_shared:
         sides, shared = _moved(sides), []
     if not (sides["training"] and sides["test"]):
@@ -71,7 +71,7 @@ def published_split(
     return Split(training, validation, test, patients, seed=drawn_with, shared=tuple(shared))
 
 
-def _shared(sides: dict[str, list[Case]]) -> list[str]:
+def shared_patients(sides: dict[str, list[Case]]) -> list[str]:
     """Patients on more than one side, sorted."""
     groups = [{str(case["patient"]) for case in side} for side in sides.values()]
     return sorted(

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from monai_cobot.data.datalist import dataset_folder
 from monai_cobot.data.image_files import mask_pixels, pictures, plain_images
+from monai_cobot.data.problems import aside
 from monai_cobot.data.spec import Case, DatasetSpec, Organ
 from monai_cobot.data.split_lists import published_parts
 from monai_cobot.data.voc_xml import VocObject, read_voc
@@ -62,15 +63,21 @@ class SonarFolders:
         cases: list[Case] = []
         counts = {"renamed": 0, "maskless": 0}
         for name in sorted(parts or images):
-            if name not in masks:
-                raise CobotError(
-                    f"{images[name]} has no mask in {root / MASKS}: add it or remove the picture"
-                )
+            with aside("missing_label", images[name], name):
+                if name not in masks:
+                    raise CobotError(
+                        f"{images[name]} has no mask in {root / MASKS}: add it or remove the "
+                        "picture"
+                    )
             case = {"case": name, "patient": name, "image": str(images[name])}
-            boxes = root / BOXES / f"{name}.xml"
-            instances = _instances(masks[name], boxes if boxes.is_file() else None, counts)
             part = {"part": parts[name]} if parts else {}
-            cases.append({**case, **part, "instances": instances})
+            boxes = root / BOXES / f"{name}.xml"
+            if boxes.is_file():
+                case["annotations"] = str(boxes)
+            with aside("annotation_unusable", boxes, name):
+                if name in masks:
+                    instances = _instances(masks[name], boxes if boxes.is_file() else None, counts)
+                    cases.append({**case, **part, "instances": instances})
         if any(counts.values()):
             _log.warning(
                 "%s: %d objects are called otherwise by their mask, which is followed; %d have no "
@@ -110,23 +117,24 @@ def _instances(mask: Path, boxes: Path | None, counts: dict[str, int]) -> list[d
         ]
     instances = []
     for number, each in enumerate(read_voc(boxes).objects, start=1):
-        named = _label(each, boxes)
-        value = named
-        instance: dict[str, Any] = {"instance": number}
-        if each.box is not None:
-            region = _within(pixels, each.box)
-            value = _class_of(region, named)
-            counts["renamed"] += value != named
-            instance["box"] = each.box
-        else:
-            region = pixels
-        instance["organ"] = CLASSES[value - 1]
-        if (region == value).any():
-            instance |= {"index_mask": str(mask), "value": value}
-        else:
-            counts["maskless"] += 1
-        instances.append(instance)
+        with aside("annotation_unusable", boxes, mask.stem):
+            named = _label(each, boxes)
+            instance = {"instance": number} | _object(each, named, pixels, mask)
+            counts["renamed"] += instance["organ"] != CLASSES[named - 1]
+            counts["maskless"] += "index_mask" not in instance
+            instances.append(instance)
     return instances
+
+
+def _object(each: VocObject, named: int, pixels: NDArray[Any], mask: Path) -> dict[str, Any]:
+    """Box, class and mask of an object that the XML calls ``named``."""
+    if each.box is None:
+        region, value, box = pixels, named, {}
+    else:
+        region = _within(pixels, each.box)
+        value, box = _class_of(region, named), {"box": each.box}
+    found = {"index_mask": str(mask), "value": value} if (region == value).any() else {}
+    return {**box, "organ": CLASSES[value - 1], **found}
 
 
 def _label(each: VocObject, path: Path) -> int:

@@ -24,6 +24,7 @@ Case: TypeAlias = dict[str, Any]
   label of the organ; values that it does not name are background;
 - ``slices``: volumes, only in a split by slice: the slices of this side, z in the voxel frame
   (RAS);
+- ``annotations``: images; path of the file that says what is in it, for messages (optional);
 - ``instances``: images; the list of what the files say is in the picture, in their order (absent
   where there is no truth, empty where nothing is in the picture). Each is a dictionary of what
   JSON can hold:

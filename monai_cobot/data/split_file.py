@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -44,23 +44,9 @@ class Split:
         """Refuse an entry, or by patient a patient who is not shared, on two sides (CobotError)."""
         if self.by not in UNITS:
             raise CobotError(f"split by {self.by!r}: choose one of {', '.join(UNITS)}")
-        placed: dict[tuple[str, str], str] = {}
-        for side in SIDES:
-            for entry in self.entries(side):
-                for what, name in self._placed(entry):
-                    other = placed.setdefault((what, name), side)
-                    if other != side:
-                        raise CobotError(
-                            f"split: {what} {name} is in {other} and in {side} ({entry}): "
-                            f"keep each {what} on one side"
-                        )
-
-    def _placed(self, entry: str) -> list[tuple[str, str]]:
-        """What an entry occupies on its side: itself and, by patient, its patient."""
-        if self.by == "slice":
-            return [("slice", entry)]
-        patient = self.patients.get(entry, entry)
-        return [("case", entry)] + ([] if patient in self.shared else [("patient", patient)])
+        sides = {side: self.entries(side) for side in SIDES}
+        for conflict in split_conflicts(sides, self.patients, self.by, self.shared):
+            raise CobotError(str(conflict))
 
     def entries(self, side: str) -> Names:
         """Entries of "training", "validation" or "test"."""
@@ -148,20 +134,76 @@ class Split:
             CobotError: no JSON, a list missing, a hash that does not fit, a case or patient on two
                 sides.
         """
-        content = read_json(path)
-        training, validation, test = (_names(content, side, path) for side in SIDES)
-        patients, by = _patients(content, path), str(content.get("by", "patient"))
+        content = read_split(path)
+        digest = content.pop("hash")
         try:
-            shared = _names(content, "shared", path) if "shared" in content else ()
-            split = cls(training, validation, test, patients, by, content.get("seed"), shared)
+            split = cls(**content)
         except CobotError as error:
             raise CobotError(f"{path}: {error}") from None
-        if content.get("hash") not in (None, split.hash):
+        if digest not in (None, split.hash):
             raise CobotError(
                 f"{path} was changed after it was written (its hash does not fit): restore it, or "
                 "remove the line 'hash' if the change is meant"
             )
         return split
+
+
+@dataclass(frozen=True)
+class SplitConflict:
+    """A "case", "patient" or "slice" on two sides.
+
+    Attributes:
+        what: which of the three.
+        name: of the case or patient, or the entry of the slice.
+        sides: the two sides.
+        entry: the entry on the second side.
+    """
+
+    what: str
+    name: str
+    sides: tuple[str, str]
+    entry: str
+
+    def __str__(self) -> str:
+        """The message."""
+        return (
+            f"split: {self.what} {self.name} is in {self.sides[0]} and in {self.sides[1]} "
+            f"({self.entry}): keep each {self.what} on one side"
+        )
+
+
+def split_conflicts(
+    sides: Mapping[str, Names], patients: Mapping[str, str], by: str, shared: Names
+) -> Iterator[SplitConflict]:
+    """Give every entry, and by patient every patient not in ``shared``, that is on two sides."""
+    placed: dict[tuple[str, str], str] = {}
+    for side in SIDES:
+        for entry in sides[side]:
+            patient = patients.get(entry, entry)
+            occupied = [("case" if by == "patient" else "slice", entry)]
+            if by == "patient" and patient not in shared:
+                occupied.append(("patient", patient))
+            for what, name in occupied:
+                other = placed.setdefault((what, name), side)
+                if other != side:
+                    yield SplitConflict(what, name, (other, side), entry)
+
+
+def read_split(path: str | Path) -> dict[str, Any]:
+    """What a split's file says, not yet held against itself: the fields of Split, and ``hash``.
+
+    Raises:
+        CobotError: no JSON, a list missing, something that is no list of names.
+    """
+    content = read_json(path)
+    return {
+        **{side: _names(content, side, path) for side in SIDES},
+        "patients": _patients(content, path),
+        "by": str(content.get("by", "patient")),
+        "seed": content.get("seed"),
+        "shared": _names(content, "shared", path) if "shared" in content else (),
+        "hash": content.get("hash"),
+    }
 
 
 def _names(content: Mapping[str, Any], side: str, path: str | Path) -> Names:

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from monai_cobot.data.image_files import IMAGE_ENDINGS
+from monai_cobot.data.problems import aside
 from monai_cobot.errors import CobotError
 
 _log = logging.getLogger(__name__)
@@ -31,11 +32,16 @@ def published_parts(folder: Path, names: Collection[str]) -> dict[str, str]:
     for stem, part in sides.items():
         path = folder / f"{stem}.txt"
         for name in _names(path) if path.is_file() else ():
-            if name not in names:
-                raise CobotError(f"{path} lists {name}, which is not there: restore it or its line")
-            if name in parts:
-                raise CobotError(f"{path} lists {name}, which is listed already: list it once")
-            parts[name] = part
+            with aside("missing_image", path, name):
+                if name not in names:
+                    raise CobotError(
+                        f"{path} lists {name}, which is not there: restore it or its line"
+                    )
+            with aside("image_in_two_parts", path, name):
+                if name in parts:
+                    raise CobotError(f"{path} lists {name}, which is listed already: list it once")
+            if name in names:
+                parts.setdefault(name, part)
     if parts and len(parts) < len(names):
         _log.warning("%s: %d pictures are in no list and left out", folder, len(names) - len(parts))
     return parts

@@ -9,12 +9,12 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from monai_cobot.data.checks import read_nifti
 from monai_cobot.data.label_values import target_voxels
 from monai_cobot.data.published import published_split
 from monai_cobot.data.spec import Case
 from monai_cobot.data.split_draws import draw
 from monai_cobot.data.split_file import UNITS, Split
+from monai_cobot.data.volume_checks import read_nifti
 from monai_cobot.errors import CobotError
 
 __all__ = ["Split", "make_split", "resolve_split", "target_slices"]

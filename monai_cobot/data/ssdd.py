@@ -21,8 +21,9 @@ from monai_cobot.data.coco_folders import CocoFolders, CocoList
 from monai_cobot.data.coco_segmentation import checked_segmentation
 from monai_cobot.data.datalist import dataset_folder, sorted_cases
 from monai_cobot.data.image_files import image_size, pictures, plain_images
+from monai_cobot.data.problems import aside
 from monai_cobot.data.spec import Case, DatasetSpec, Organ
-from monai_cobot.data.voc_xml import read_voc
+from monai_cobot.data.voc_xml import VocObject, read_voc
 from monai_cobot.errors import CobotError
 
 SHIP = Organ(1, "ship")
@@ -93,17 +94,20 @@ def _voc_cases(root: Path) -> Iterator[Case]:
         images = pictures(root / f"JPEGImages{suffix}")
         folder = root / f"Annotations{suffix}"
         files = {path.stem: path for path in sorted(folder.glob("*.xml"))}
-        alone = sorted(images.keys() ^ files.keys())
-        if alone:
-            raise CobotError(
-                f"{root}: {alone[0]} is in only one of JPEGImages{suffix} and {folder.name}: "
-                "restore or remove it"
-            )
-        for name, image in images.items():
-            case = {"case": name, "patient": name, "image": str(image)}
-            yield (
-                case | ({"part": part} if part else {}) | {"instances": _ships(files[name], image)}
-            )
+        for name in sorted(images.keys() ^ files.keys()):
+            lacks = "label" if name in images else "image"
+            with aside(f"missing_{lacks}", images.get(name) or files[name], name):
+                raise CobotError(
+                    f"{root}: {name} is in only one of JPEGImages{suffix} and {folder.name}: "
+                    "restore or remove it"
+                )
+        for name in sorted(images.keys() & files.keys()):
+            case: Case = {"case": name, "patient": name, "image": str(images[name])}
+            case["annotations"] = str(files[name])
+            ships: list[dict[str, Any]] = []
+            with aside("annotation_unusable", files[name], name):
+                ships = _ships(files[name], images[name])
+            yield case | ({"part": part} if part else {}) | {"instances": ships}
 
 
 def _ships(path: Path, image: Path) -> list[dict[str, Any]]:
@@ -111,16 +115,21 @@ def _ships(path: Path, image: Path) -> list[dict[str, Any]]:
     size = content.size or image_size(image)
     instances = []
     for number, each in enumerate(content.objects, start=1):
-        if each.name.lower() != SHIP.name:
-            raise CobotError(f"{path} has an object {each.name!r}: expected {SHIP.name} only")
-        instance: dict[str, Any] = {"instance": number, "organ": SHIP.name}
-        if each.box is not None:
-            instance["box"] = each.box
-        outline = checked_segmentation(each.polygons, size, f"{path}: object {number}")
-        if outline is not None:
-            instance |= {"segmentation": outline, "size": list(size)}
-        instances.append(instance)
+        with aside("annotation_unusable", path, image.stem):
+            instances.append(_ship(number, each, size, path))
     return instances
+
+
+def _ship(number: int, each: VocObject, size: tuple[int, int], path: Path) -> dict[str, Any]:
+    if each.name.lower() != SHIP.name:
+        raise CobotError(f"{path} has an object {each.name!r}: expected {SHIP.name} only")
+    instance: dict[str, Any] = {"instance": number, "organ": SHIP.name}
+    if each.box is not None:
+        instance["box"] = each.box
+    outline = checked_segmentation(each.polygons, size, f"{path}: object {number}")
+    if outline is not None:
+        instance |= {"segmentation": outline, "size": list(size)}
+    return instance
 
 
 SSDD = DatasetSpec(

@@ -54,11 +54,15 @@ def read_text_boxes(path: str | Path, classes: int) -> list[TextBox]:
         match = _LINE.fullmatch(line.strip())
         if match is None:
             if line.strip():
-                raise CobotError(f"{path}, line {number}: {line!r} is no '(x1,y1),(x2,y2),class'")
+                raise CobotError(
+                    f"{path}, line {number}: {line!r} is no '(x1,y1),(x2,y2),class': mend it"
+                )
             continue
         label = int(match[5])
         if not 1 <= label <= classes:
-            raise CobotError(f"{path}, line {number}: class {label} is not among 1 to {classes}")
+            raise CobotError(
+                f"{path}, line {number}: class {label} is not among 1 to {classes}: mend it"
+            )
         found.append(TextBox(label, [float(match[i]) for i in range(1, 5)]))
     return found
 

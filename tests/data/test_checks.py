@@ -66,13 +66,14 @@ BROKEN: dict[str, tuple[Breaker, str]] = {
     ),
     "other affine": (
         lambda case: write(Path(case["label"]), _array(case["label"]), _shifted(1.0)),
-        r"labels/a\.nii\.gz has another affine than its image .*resample the label",
+        r"labels/a\.nii\.gz has another affine than its image .*a_0000\.nii\.gz "
+        r"\(shifted by 0, 0, 0\.2 voxels, 1 mm apart at a corner\): resample the label",
     ),
     "flipped": (
         lambda case: write(
             Path(case["label"]), _array(case["label"]), np.diag([-1.0, 1, 1, 1]) @ AFFINE
         ),
-        "has another affine",
+        r"has another affine .*axes RPS, the image's LPS, .*resample",
     ),
     "outside": (_relabel(14), r"has labels \[14\] outside the organ table .*: renumber or remove"),
     "negative": (_relabel(-1), r"has labels \[-1\] outside the organ table"),

@@ -39,6 +39,7 @@ def test_a_case_carries_what_the_file_says(tmp_path: Path) -> None:
         "case": "a",
         "patient": "a",
         "image": str(tmp_path / "a.jpg"),
+        "annotations": str(tmp_path / "x.json"),
         "instances": [
             {
                 "instance": 31,
@@ -185,7 +186,7 @@ def test_missing_images_are_counted(tmp_path: Path) -> None:
     save_picture(tmp_path / "a.jpg")
     images = [image(1, "a.jpg"), image(2, "c.jpg"), image(3, "b.jpg")]
     path = write_coco(tmp_path / "x.json", images, [], CLASSES)
-    message = r"names 2 of 3 images that are not in .*, the first is c\.jpg: complete the folder"
+    message = r"names c\.jpg, which is not in .* \(2 of 3 images are not\): complete the folder"
     with pytest.raises(CobotError, match=message):
         coco_cases(read_coco(path), path, tmp_path, {})
 
