@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -30,6 +30,8 @@ class Split:
         by: "patient", or "slice" (which leaks).
         seed: what it was drawn with; None where it was not drawn here.
         shared: patients that may be on several sides, because published lists put them there.
+        folds: number of folds of which this split is one; None where it is none.
+        fold: which of them, from 0.
     """
 
     training: Names
@@ -39,11 +41,18 @@ class Split:
     by: str = "patient"
     seed: int | None = None
     shared: Names = ()
+    folds: int | None = None
+    fold: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse an entry, or by patient a patient who is not shared, on two sides (CobotError)."""
+        """Refuse an entry, or by patient a patient who is not shared, on two sides (CobotError).
+
+        Likewise a fold that there is not.
+        """
         if self.by not in UNITS:
             raise CobotError(f"split by {self.by!r}: choose one of {', '.join(UNITS)}")
+        if self.folds is not None and not _is_fold(self.fold, self.folds):
+            raise CobotError(f"split: fold {self.fold!r} of {self.folds!r} folds is none")
         placed: dict[tuple[str, str], str] = {}
         for side in SIDES:
             for entry in self.entries(side):
@@ -125,7 +134,7 @@ class Split:
             tuple(entry for entry in self.entries(side) if self.case_of(entry) in patients)
             for side in SIDES
         )
-        return Split(training, validation, test, patients, self.by, self.seed, self.shared)
+        return replace(self, training=training, validation=validation, test=test, patients=patients)
 
     def save(self, path: str | Path) -> None:
         """Write as JSON, in one step: the file is whole or not there."""
@@ -137,12 +146,14 @@ class Split:
         }
         if self.shared:
             extra["shared"] = list(self.shared)
+        if self.folds is not None:
+            extra |= {"folds": self.folds, "fold": self.fold}
         with whole_file(path) as file:
             file.write_text(json.dumps({**content, **extra, "hash": self.hash}, indent=1) + "\n")
 
     @classmethod
     def load(cls, path: str | Path) -> Split:
-        """Read a split; ``patients``, ``by``, ``seed``, ``shared`` and ``hash`` are optional.
+        """Read a split; all but the three lists is optional.
 
         Raises:
             CobotError: no JSON, a list missing, a hash that does not fit, a case or patient on two
@@ -153,7 +164,8 @@ class Split:
         patients, by = _patients(content, path), str(content.get("by", "patient"))
         try:
             shared = _names(content, "shared", path) if "shared" in content else ()
-            split = cls(training, validation, test, patients, by, content.get("seed"), shared)
+            seed, folds, fold = (content.get(key) for key in ("seed", "folds", "fold"))
+            split = cls(training, validation, test, patients, by, seed, shared, folds, fold or 0)
         except CobotError as error:
             raise CobotError(f"{path}: {error}") from None
         if content.get("hash") not in (None, split.hash):
@@ -162,6 +174,10 @@ class Split:
                 "remove the line 'hash' if the change is meant"
             )
         return split
+
+
+def _is_fold(fold: object, folds: object) -> bool:
+    return isinstance(fold, int) and isinstance(folds, int) and 0 <= fold < folds
 
 
 def _names(content: Mapping[str, Any], side: str, path: str | Path) -> Names:
