@@ -13,6 +13,7 @@ from monai_cobot.data import datasets
 from monai_cobot.data.checks import check_cases
 from monai_cobot.data.datalist import cases_from_datalist
 from monai_cobot.data.fingerprint import hash_cases
+from monai_cobot.data.organ_table import read_organ_table
 from monai_cobot.data.spec import Case, DatasetSpec
 from monai_cobot.data.split_file import Split
 from monai_cobot.data.splits import resolve_split
@@ -28,9 +29,13 @@ from monai_cobot.transforms import (
 LOGGER = logging.getLogger(__name__)
 
 
-def get_dataset(code: str) -> DatasetSpec:
-    """The dataset of that code; see :func:`monai_cobot.data.datasets.get`."""
-    return datasets.get(code)
+def get_dataset(code: str, organ_table: str | Path | None = None) -> DatasetSpec:
+    """The dataset of that code, or instead of it the one that the user's organ table describes.
+
+    See :func:`monai_cobot.data.datasets.get` and
+    :func:`monai_cobot.data.organ_table.read_organ_table`, also for what is raised.
+    """
+    return read_organ_table(organ_table) if organ_table else datasets.get(code)
 
 
 def get_preprocessing(spec: DatasetSpec) -> Preprocessing:
@@ -54,7 +59,7 @@ def find_cases(dataset_dir: str | Path, spec: DatasetSpec) -> list[Case]:
     if not str(dataset_dir):
         raise CobotError(f"dataset_dir is not set: give --dataset_dir, the folder of {spec.code}")
     path = Path(dataset_dir).expanduser()
-    if path.suffix == ".json" and path.is_file():
+    if path.suffix == ".json" and not path.is_dir():
         return cases_from_datalist(path)
     return spec.find_cases(path)
 
@@ -82,8 +87,12 @@ def choose_split(
     seed: int = 0,
     split_by: str = "patient",
     output_dir: str | Path | None = None,
+    folds: int | None = None,
+    fold: int = 0,
 ) -> Split:
     """The user's split file, else the bundle's ``configs/splits.json``, else a new draw.
+
+    With ``folds`` it is that fold of a draw, or the user's split file if that is the same fold.
 
     ``output_dir`` is given for a training with ``overwrite: true`` only: the ``split.json`` in it
     belongs to the run that is replaced and is not read.
@@ -92,7 +101,7 @@ def choose_split(
     if output_dir is not None and file == Path(output_dir).expanduser().resolve() / SPLIT:
         file = file.with_name(f"{file.name}.replaced")
     frozen = Path(bundle_root) / "configs" / "splits.json"
-    return resolve_split(cases, file, frozen, seed, split_by)
+    return resolve_split(cases, file, frozen, seed, split_by, folds=folds, fold=fold)
 
 
 def choose_boxes(

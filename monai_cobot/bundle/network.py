@@ -61,7 +61,11 @@ def choose_prompts(network: CobotSAM, trained: Mapping[str, Any] | None) -> str:
 
 
 def load_trained(
-    network: CobotSAM, output_dir: str | Path, checkpoint: str, split: Split
+    network: CobotSAM,
+    output_dir: str | Path,
+    checkpoint: str,
+    split: Split,
+    organs: Mapping[str, int] | None = None,
 ) -> dict[str, Any] | None:
     """Loads what training left in ``output_dir`` into the network, in place.
 
@@ -71,13 +75,14 @@ def load_trained(
         checkpoint: ``auto``, ``best``, ``last``, ``none`` (SAM as it is) or a file. A method that
             trains nothing needs none.
         split: the split whose test part is about to be read.
+        organs: the organ table; it has to be that of the training.
 
     Returns:
         the adapter file's manifest; ``None`` for SAM as it is.
 
     Raises:
-        CobotError: no adapter, one of another model, or one that was trained on another split,
-            whose training part may hold the patients to be tested on.
+        CobotError: no adapter, one of another model or other organs, or one that was trained on
+            another split, whose training part may hold the patients to be tested on.
     """
     if checkpoint == "auto" and trains_nothing(network):
         return None
@@ -86,6 +91,7 @@ def load_trained(
         LOGGER.info("checkpoint: none, SAM is evaluated as it is (zero shot)")
         return None
     manifest = load_adapter(network, file)
+    _check_same(file, manifest, organs=None if organs is None else dict(organs))
     trained_on = manifest.get("split_hash")
     if trained_on not in (None, split.hash):
         raise CobotError(
@@ -119,17 +125,23 @@ def build_for_inference(
         return build_network(organs, sam_checkpoint=sam_checkpoint, **untrained)
     checkpoint = Path(str(checkpoint)).expanduser()
     manifest = read_manifest(checkpoint)
-    wanted = {
-        "preprocessing": None if preprocessing is None else preprocessing.to_dict(),
-        "organs": None if organs is None else dict(organs),
-    }
+    _check_same(
+        checkpoint,
+        manifest,
+        preprocessing=None if preprocessing is None else preprocessing.to_dict(),
+        organs=None if organs is None else dict(organs),
+    )
+    return build_from_adapter(checkpoint, sam_checkpoint)
+
+
+def _check_same(file: Path, manifest: Mapping[str, Any], **wanted: Any) -> None:
+    """Refuse an adapter whose manifest says otherwise; what it does not say, or None, passes."""
     for name, value in wanted.items():
         if value is not None and manifest.get(name, value) != value:
             raise CobotError(
-                f"{checkpoint} was trained with {name} {manifest[name]}, this bundle has {value}: "
-                "use the bundle that it was trained with"
+                f"{file} was trained with {name} {manifest[name]}, this bundle has {value}: "
+                "use the bundle, or the organ_table, that it was trained with"
             )
-    return build_from_adapter(checkpoint, sam_checkpoint)
 
 
 def inference_prompts(network: CobotSAM, prompts_file: str | Path | None) -> str:

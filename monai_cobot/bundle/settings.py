@@ -23,6 +23,8 @@ WHOLE = {  # lowest allowed value
     "val_interval": 1,
     "checkpoint_interval": 1,
     "num_workers": 0,
+    "folds": 2,
+    "fold": 0,
 }
 
 
@@ -43,13 +45,16 @@ def check_settings(**values: Any) -> None:
 
     Args:
         values: ids and their values; whole numbers by the table above, ``weight_decay`` at least 0,
-            ``split_file`` no folder.
+            ``split_file`` no folder, ``folds`` None or more than ``fold``.
 
     Raises:
         CobotError: names the first value that is refused, or an unknown id of the command line.
     """
     for name, value in values.items():
-        if name in WHOLE:
+        if name == "folds" and value is None:
+            if values.get("fold"):
+                raise CobotError(f"fold={values['fold']!r} without folds: give --folds 5 too")
+        elif name in WHOLE:
             whole = isinstance(value, int) and not isinstance(value, bool)
             if not whole or value < WHOLE[name]:
                 raise CobotError(f"{name}={value!r}: give a whole number of at least {WHOLE[name]}")
@@ -64,6 +69,9 @@ def check_settings(**values: Any) -> None:
             f"val_interval={values['val_interval']} is more than epochs={values['epochs']}: there "
             "would be no validation"
         )
+    folds, fold = values.get("folds"), values.get("fold", 0)
+    if folds is not None and fold >= folds:
+        raise CobotError(f"fold={fold} of folds={folds}: give a fold from 0 to {folds - 1}")
     if started_by_monai():
         check_ids(sys.argv[1:])
 

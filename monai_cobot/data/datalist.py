@@ -25,15 +25,20 @@ def dataset_folder(directory: str | Path) -> Path:
     return root
 
 
-def read_json(path: str | Path) -> dict[str, Any]:
+def read_json(path: str | Path, unique_keys: bool = False) -> dict[str, Any]:
     """Read a JSON file whose top level is an object.
 
+    Args:
+        path: the file.
+        unique_keys: refuse an object that has a key twice, of which JSON keeps the last.
+
     Raises:
-        CobotError: missing, unreadable, not JSON, or another top level.
+        CobotError: missing, unreadable, not JSON, a key twice, or another top level.
     """
     path = Path(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text, object_pairs_hook=_unique if unique_keys else None)
     except FileNotFoundError:
         raise CobotError(f"{path} does not exist: check the path") from None
     except (OSError, ValueError) as error:
@@ -41,6 +46,14 @@ def read_json(path: str | Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise CobotError(f"{path} must hold a JSON object, found {type(content).__name__}")
     return content
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    counts = Counter(key for key, _ in pairs)
+    for key, count in counts.items():
+        if count > 1:
+            raise ValueError(f"{key!r} is there twice")
+    return dict(pairs)
 
 
 def case_name(path: str | Path) -> str:

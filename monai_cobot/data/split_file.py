@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -30,6 +30,8 @@ class Split:
         by: "patient", or "slice" (which leaks).
         seed: what it was drawn with; None where it was not drawn here.
         shared: patients that may be on several sides, because published lists put them there.
+        folds: number of folds of which this split is one; None where it is none.
+        fold: which of them, from 0.
     """
 
     training: Names
@@ -39,11 +41,18 @@ class Split:
     by: str = "patient"
     seed: int | None = None
     shared: Names = ()
+    folds: int | None = None
+    fold: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse an entry, or by patient a patient who is not shared, on two sides (CobotError)."""
+        """Refuse an entry, or by patient a patient who is not shared, on two sides (CobotError).
+
+        Likewise a fold that there is not.
+        """
         if self.by not in UNITS:
             raise CobotError(f"split by {self.by!r}: choose one of {', '.join(UNITS)}")
+        if self.folds is not None and not _is_fold(self.fold, self.folds):
+            raise CobotError(f"split: fold {self.fold!r} of {self.folds!r} folds is none")
         sides = {side: self.entries(side) for side in SIDES}
         for conflict in split_conflicts(sides, self.patients, self.by, self.shared):
             raise CobotError(str(conflict))
@@ -111,7 +120,7 @@ class Split:
             tuple(entry for entry in self.entries(side) if self.case_of(entry) in patients)
             for side in SIDES
         )
-        return Split(training, validation, test, patients, self.by, self.seed, self.shared)
+        return replace(self, training=training, validation=validation, test=test, patients=patients)
 
     def save(self, path: str | Path) -> None:
         """Write as JSON, in one step: the file is whole or not there."""
@@ -123,12 +132,14 @@ class Split:
         }
         if self.shared:
             extra["shared"] = list(self.shared)
+        if self.folds is not None:
+            extra |= {"folds": self.folds, "fold": self.fold}
         with whole_file(path) as file:
             file.write_text(json.dumps({**content, **extra, "hash": self.hash}, indent=1) + "\n")
 
     @classmethod
     def load(cls, path: str | Path) -> Split:
-        """Read a split; ``patients``, ``by``, ``seed``, ``shared`` and ``hash`` are optional.
+        """Read a split; all but the three lists is optional.
 
         Raises:
             CobotError: no JSON, a list missing, a hash that does not fit, a case or patient on two
@@ -202,8 +213,14 @@ def read_split(path: str | Path) -> dict[str, Any]:
         "by": str(content.get("by", "patient")),
         "seed": content.get("seed"),
         "shared": _names(content, "shared", path) if "shared" in content else (),
+        "folds": content.get("folds"),
+        "fold": content.get("fold") or 0,
         "hash": content.get("hash"),
     }
+
+
+def _is_fold(fold: object, folds: object) -> bool:
+    return isinstance(fold, int) and isinstance(folds, int) and 0 <= fold < folds
 
 
 def _names(content: Mapping[str, Any], side: str, path: str | Path) -> Names:

@@ -12,8 +12,8 @@ import numpy as np
 from monai_cobot.data.label_values import target_voxels
 from monai_cobot.data.published import published_split
 from monai_cobot.data.spec import Case
-from monai_cobot.data.split_draws import draw
-from monai_cobot.data.split_file import UNITS, Split
+from monai_cobot.data.split_draws import draw, draw_fold
+from monai_cobot.data.split_file import UNITS, Names, Split
 from monai_cobot.data.volume_checks import read_nifti
 from monai_cobot.errors import CobotError
 
@@ -33,6 +33,8 @@ def make_split(
     fraction: float = 0.2,
     by: str = "patient",
     move_shared: bool = False,
+    folds: int | None = None,
+    fold: int = 0,
 ) -> Split:
     """Take the dataset's own lists, else draw ``fraction`` for the test.
 
@@ -49,10 +51,13 @@ def make_split(
         fraction: share of the patients (or slices), between 0 and 1.
         by: "patient", or "slice": slices of one patient on two sides, which leaks and is warned of.
         move_shared: of published lists: whether a patient on several of them is moved to one.
+        folds: instead of all this, divide the patients of all cases into so many test parts, see
+            :func:`~monai_cobot.data.split_draws.draw_fold`; published lists are not followed then.
+        fold: which of the parts is tested on, from 0.
 
     Raises:
         CobotError: fewer than two patients (or slices), another ``by``, a fraction out of range,
-            pictures by slice.
+            pictures by slice, folds by slice or of fewer patients than folds.
     """
     if by not in UNITS:
         raise CobotError(f"split_by {by!r}: choose one of {', '.join(UNITS)}")
@@ -60,16 +65,34 @@ def make_split(
         raise CobotError(f"test fraction {fraction} must lie between 0 and 1, as 0.2 does")
     patients = {str(case["case"]): str(case["patient"]) for case in cases}
     if by == "slice":
+        if folds is not None:
+            raise CobotError(
+                "folds are drawn by patient: set split_by: patient, or leave folds out"
+            )
         return _by_slice(cases, seed, fraction, patients)
+    if folds is not None:
+        return _fold(cases, seed, fraction, folds, fold)
     published = published_split(cases, seed, fraction, move_shared)
     if published is not None:
         return published
     drawn = draw(sorted(set(patients.values())), seed, fraction, by)
-    training, validation, test = (
-        tuple(sorted(case for case, patient in patients.items() if patient in side))
-        for side in drawn
-    )
+    training, validation, test = (_cases_of(side, patients) for side in drawn)
     return Split(training, validation, test, patients, by, seed)
+
+
+def _fold(cases: Sequence[Case], seed: int, fraction: float, folds: int, fold: int) -> Split:
+    """One of the folds over the patients of all cases, whatever list they are on."""
+    if any("part" in case for case in cases):
+        _log.warning("folds are drawn over all cases: the published lists are not followed")
+    patients = {str(case["case"]): str(case["patient"]) for case in cases}
+    drawn = draw_fold(sorted(set(patients.values())), seed, fraction, folds, fold)
+    training, validation, test = (_cases_of(side, patients) for side in drawn)
+    return Split(training, validation, test, patients, "patient", seed, (), folds, fold)
+
+
+def _cases_of(side: Names, patients: Mapping[str, str]) -> Names:
+    """The cases of some patients, sorted."""
+    return tuple(sorted(case for case, patient in patients.items() if patient in side))
 
 
 def _by_slice(
@@ -95,17 +118,19 @@ def resolve_split(
     seed: int = 0,
     by: str = "patient",
     move_shared: bool = False,
+    folds: int | None = None,
+    fold: int = 0,
 ) -> Split:
     """Find the split that applies to ``cases``; nothing is written.
 
     1. ``split_file`` where it exists: it must name exactly these cases.
     2. ``frozen_file`` where it names every case found and leaves both training and test something:
-       then by name, cut down to the cases found.
+       then by name, cut down to the cases found. With ``folds`` it is not read.
     3. Otherwise the dataset's published lists, or a new draw; see :func:`make_split`.
 
     Raises:
-        CobotError: ``split_file`` does not fit the cases or was made by another ``by``; see also
-            Split.load and make_split.
+        CobotError: ``split_file`` does not fit the cases, was made by another ``by``, or is not
+            the fold that is asked for; see also Split.load and make_split.
     """
     if Path(split_file).is_file():
         split = Split.load(split_file)
@@ -114,6 +139,12 @@ def resolve_split(
                 f"{split_file} was split by {split.by}, split_by is {by}: "
                 "set split_by accordingly, or name another split_file"
             )
+        if folds is not None and (split.folds, split.fold) != (folds, fold):
+            held = "no fold" if split.folds is None else f"fold {split.fold} of {split.folds}"
+            raise CobotError(
+                f"{split_file} is {held}, fold {fold} of {folds} is asked for: give each fold an "
+                "output_dir (or split_file) of its own"
+            )
         try:
             split.check(cases)
         except CobotError as error:
@@ -121,7 +152,12 @@ def resolve_split(
         if by == "slice":
             _log.warning(LEAK)
         return _told(split.restrict(cases))
-    if frozen_file is not None and Path(frozen_file).is_file() and by == "patient":
+    if (
+        frozen_file is not None
+        and Path(frozen_file).is_file()
+        and by == "patient"
+        and folds is None
+    ):
         frozen = Split.load(frozen_file)
         if {case["case"] for case in cases} <= frozen.cases:
             split = frozen.restrict(cases)
@@ -129,7 +165,7 @@ def resolve_split(
                 _log.info("split of %s", frozen_file)
                 return _told(split)
         _log.info("%s does not fit these cases: a new split is drawn", frozen_file)
-    return make_split(cases, seed, by=by, move_shared=move_shared)
+    return make_split(cases, seed, by=by, move_shared=move_shared, folds=folds, fold=fold)
 
 
 def target_slices(case: Case) -> list[int]:
