@@ -8,7 +8,7 @@ DEMO_COHORT ?= --cases 8 --seed 7
 # Boxes as by a quick hand: each side up to 20 px at 1024 (7 mm in a phantom) inside or outside of the
 # truth's tight box. The same in training, validation and test, and for all answers.
 DEMO_BOXES := {'mode': 'symmetric', 'size': 20}
-DEMO_IDS ?= --dataset_dir $(DEMO)/phantoms --split_file $(DEMO)/split.json --sam small \
+DEMO_IDS ?= --dataset_dir $(DEMO)/phantoms --split_file $(DEMO)/split.json --sam small --prompts box \
 	--box_jitter "$(DEMO_BOXES)" --eval_box_jitter "$(DEMO_BOXES)"
 DEMO_TRAINING ?= --epochs 3 --weight_decay 0.0
 # The best of six trials each on the validation patient (make demo-rates).

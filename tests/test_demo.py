@@ -73,7 +73,9 @@ def test_every_answer_gets_the_same_boxes_and_epochs(
     assert len({r["output_dir"] for r in trained}) == len(trained)
     assert evaluated[0]["checkpoint"] == "none"
     assert [r["output_dir"] for r in evaluated[1:]] == [r["output_dir"] for r in trained]
-    for name in ("dataset_dir", "split_file", "sam", "box_jitter", "eval_box_jitter"):
+    for name in (
+        *("dataset_dir", "split_file", "sam", "prompts", "box_jitter", "eval_box_jitter"),
+    ):
         assert len({run[name] for run in runs}) == 1
     assert runs[0]["box_jitter"] == runs[0]["eval_box_jitter"]
     assert all("seed" not in run for run in evaluated)  # of the boxes
