@@ -47,3 +47,27 @@ def test_length_is_the_batches_of_an_epoch() -> None:
 def test_nothing_to_batch_is_refused(length: int, batch: int) -> None:
     with pytest.raises(CobotError, match="both need to be at least 1"):
         ResumableBatchSampler(length, batch)
+
+
+@pytest.mark.parametrize(("length", "batch_size", "ranks"), [(10, 2, 2), (9, 2, 3), (7, 1, 2)])
+def test_processes_share_every_batch(length: int, batch_size: int, ranks: int) -> None:
+    """Together they see each sample once an epoch, those that fill up the last batch twice."""
+    together = ResumableBatchSampler(length, batch_size * ranks, seed=3)
+    samplers = [
+        ResumableBatchSampler(length, batch_size, seed=3, ranks=ranks, rank=rank)
+        for rank in range(ranks)
+    ]
+    assert {len(sampler) for sampler in samplers} == {len(together)}
+    batches = [list(islice(sampler, 2 * len(together))) for sampler in samplers]
+    for number, whole in enumerate(islice(together, 2 * len(together))):
+        shares = [share[number] for share in batches]
+        assert all(shares)
+        if len(whole) >= ranks:
+            assert sorted(draw for share in shares for draw in share) == sorted(whole)
+        else:
+            assert {draw for share in shares for draw in share} == set(whole)
+
+
+def test_a_rank_that_is_none_is_refused() -> None:
+    with pytest.raises(CobotError, match="rank 2 of 2 processes"):
+        ResumableBatchSampler(4, ranks=2, rank=2)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -132,3 +134,47 @@ ONE = (torch.tensor([[0.0, 0, 4, 2]]), torch.tensor([1]))
 def test_what_cannot_be_run_is_named(shape, prompts, message: str) -> None:
     with pytest.raises(CobotError, match=message):
         PromptedVolumeInferer(SIZE)(torch.zeros(shape), BoxFiller(), prompts, case="a")
+
+
+class OrganFinder(BoxFiller):
+    """Beside the boxes knows organ 7 in the left quarter of every slice, and no organ 9."""
+
+    def __call__(self, image, boxes=None, answers=False):
+        logits = -torch.ones(1, 2, SIZE, SIZE)
+        logits[0, 0, :, : SIZE // 4] = 1
+        if boxes is None:
+            self.calls.append((image, torch.zeros(0, 4)))
+            return logits
+        found = super().__call__(image, boxes)
+        return SimpleNamespace(boxes=found, found=logits) if answers else found
+
+
+def test_organ_prompts_see_every_slice() -> None:
+    label, network = boxy_label(), OrganFinder()
+    inferer = PromptedVolumeInferer(SIZE, prompts="organ", organ_labels=[7, 9])
+    result = inferer(label[None], network, {})
+    assert len(network.calls) == Z
+    assert result.shape == (1, 1, X, Y, Z)
+    assert set(result.unique().tolist()) == {0, 7}
+    slices = volume_to_slices(result[0])[:, 0]
+    assert bool((slices[:, :, : X // 4] == 7).all())
+    assert bool((slices[:, :, X // 4 :] == 0).all())
+
+
+def test_both_kinds_are_two_maps_from_one_run_of_the_network() -> None:
+    label, network = boxy_label(), OrganFinder()
+    prompts = prompts_from_label(label)
+    inferer = PromptedVolumeInferer(SIZE, prompts="both", organ_labels=[7, 9])
+    both = inferer(label[None], network, prompts)
+    assert inferer.kinds == ("box", "organ")
+    assert len(network.calls) == Z
+    assert torch.equal(both[:, :1], label[None])
+    alone = PromptedVolumeInferer(SIZE, prompts="organ", organ_labels=[7, 9])
+    assert torch.equal(both[:, 1:], alone(label[None], OrganFinder(), {}))
+
+
+def test_organ_prompts_need_labels() -> None:
+    with pytest.raises(CobotError, match="organ prompts need organ_labels"):
+        PromptedVolumeInferer(SIZE, prompts="organ")
+    with pytest.raises(CobotError, match="prompts='dots': choose one of"):
+        PromptedVolumeInferer(SIZE, prompts="dots")

@@ -152,3 +152,24 @@ def test_bad_input(organs, change, message):
     given = {"prediction": cube(1, 2), "truth": cube(1, 2), "spacing": (1.0, 1.0, 1.0)} | change
     with pytest.raises(CobotError, match=message):
         organ_scores(organs=organs, **given)
+
+
+def test_slices_with_and_without_the_organ() -> None:
+    """By hand: slices 2 to 4 have it; one voxel too many on each of slices 4 and 9."""
+
+    class Organ:
+        label, name, surface_tolerance_mm = 1, "liver", 1.0
+
+    truth = np.zeros((12, 6, 6), np.uint8)
+    truth[2:5, 1:3, 1:3] = 1
+    prediction = truth.copy()
+    prediction[4, 5, 5] = prediction[9, 0, 0] = 1
+    (score,) = organ_scores(prediction, truth, [Organ()], (5.0, 2.0, 1.0), slice_axis=0)
+    assert score.dice_present_slices == 2 * 12 / (12 + 13)
+    assert score.dice == 2 * 12 / (12 + 14)
+    assert score.false_ml_absent_slices == 1 * 5 * 2 * 1 / 1000
+    (absent,) = organ_scores(prediction, truth * 0, [Organ()], (5.0, 2.0, 1.0), slice_axis=0)
+    assert math.isnan(absent.dice_present_slices)
+    assert absent.false_ml_absent_slices == pytest.approx(14 * 10 / 1000)
+    (plain,) = organ_scores(prediction, truth, [Organ()], (5.0, 2.0, 1.0))
+    assert math.isnan(plain.false_ml_absent_slices)
