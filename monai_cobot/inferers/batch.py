@@ -54,7 +54,7 @@ class OracleBoxes:
 class NoBoxes:
     """No boxes at all, for learned organ prompts."""
 
-    name = "no boxes"
+    name = "learned organ prompts"
 
     def __call__(self, item: Item) -> SlicePrompts:
         """No prompts."""
