@@ -52,4 +52,5 @@ class SavePredictions:
         batch = engine.state.batch
         file = self.path(batch["case"])
         write_label_like(engine.state.output["pred"][0, 0], batch["source"], file)
-        LOGGER.info("%s: %d slices with boxes -> %s", batch["case"], len(batch["prompts"]), file)
+        boxes, starts = len(batch["prompts"]), len(batch.get("starts", ()))
+        LOGGER.info("%s: %d slices with boxes, %d starts -> %s", batch["case"], boxes, starts, file)

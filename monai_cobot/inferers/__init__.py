@@ -8,7 +8,9 @@ from monai_cobot.inferers.batch import (
     prepare_volume,
 )
 from monai_cobot.inferers.image import PromptedImageInferer
-from monai_cobot.inferers.volume import PromptedVolumeInferer, paint_logits
+from monai_cobot.inferers.painting import paint_logits
+from monai_cobot.inferers.propagation import Propagation
+from monai_cobot.inferers.volume import PromptedVolumeInferer
 from monai_cobot.inferers.writing import write_label_like
 
 __all__ = [
@@ -16,6 +18,7 @@ __all__ = [
     "OracleBoxes",
     "PromptedImageInferer",
     "PromptedVolumeInferer",
+    "Propagation",
     "VolumeCollate",
     "paint_logits",
     "prepare_slices",

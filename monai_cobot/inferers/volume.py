@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -11,10 +11,13 @@ from tqdm import tqdm
 
 from monai_cobot.errors import CobotError
 from monai_cobot.inferers.jitter import jittered_boxes
+from monai_cobot.inferers.painting import label_map, paint
+from monai_cobot.inferers.propagation import Propagation
 from monai_cobot.transforms import (
     BoxJitter,
     SAMFrame,
     SlicePrompts,
+    Start,
     slices_to_volume,
     volume_to_slices,
 )
@@ -25,7 +28,8 @@ class PromptedVolumeInferer(Inferer):
 
     The network is called once a slice, with all of the slice's boxes, so the encoder runs once a
     slice and all organs go through the decoder in one batch. Slices without prompts stay
-    background and cost nothing.
+    background and cost nothing. Starts are followed through the volume before; each slice on the
+    way costs one or two calls more.
 
     Args:
         image_size: side S of the network's square input, in pixels.
@@ -33,6 +37,7 @@ class PromptedVolumeInferer(Inferer):
         seed: of the jitter; each slice is seeded by (seed, case, z), whatever the order.
         device: of the network, if the volume is elsewhere; None is the volume's own.
         progress: show a bar over the slices.
+        propagation: how starts are followed; None is :class:`Propagation`'s own settings.
     """
 
     def __init__(
@@ -42,10 +47,12 @@ class PromptedVolumeInferer(Inferer):
         seed: int = 0,
         device: torch.device | str | None = None,
         progress: bool = False,
+        propagation: Propagation | None = None,
     ) -> None:
         super().__init__()
         self.image_size, self.jitter, self.seed = image_size, jitter, seed
         self.device, self.progress = device, progress
+        self.propagation = propagation or Propagation()
 
     @torch.no_grad()
     def __call__(
@@ -55,6 +62,7 @@ class PromptedVolumeInferer(Inferer):
         prompts: SlicePrompts,
         *args: Any,
         case: str = "",
+        starts: Sequence[Start] = (),
         **kwargs: Any,
     ) -> torch.Tensor:
         """Segment one volume.
@@ -65,6 +73,7 @@ class PromptedVolumeInferer(Inferer):
                 row a box; all in the model frame. It gets ``args`` and ``kwargs`` too.
             prompts: z to boxes (P, 4) XYXY, slice frame, and organs (P,), 1..255.
             case: its name, which seeds the jitter.
+            starts: where organs are known that are to be followed; they are used without jitter.
 
         Returns:
             (1, 1, X, Y, Z) uint8 on the inputs' device, voxel frame: where a logit is above 0 the
@@ -81,10 +90,21 @@ class PromptedVolumeInferer(Inferer):
             )
         slices = volume_to_slices(inputs[0])
         _check_prompts(prompts, len(slices), case)
+        _check_starts(starts, len(slices), case)
         height, width = int(slices.shape[2]), int(slices.shape[3])
         frame = SAMFrame(height, width, self.image_size)
         device = inputs.device if self.device is None else torch.device(self.device)
+
+        def segment(z: int, boxes: torch.Tensor, organs: torch.Tensor) -> torch.Tensor:
+            image = frame.image_to_model(slices[z].to(device))[None]
+            model_boxes = frame.boxes_to_model(boxes.to(device))
+            logits = network(image, *args, boxes=[model_boxes], **kwargs)
+            return frame.logits_to_slice(logits[:, 0].float())
+
         labels = torch.zeros(slices.shape, dtype=torch.uint8, device=inputs.device)
+        paintings = self.propagation(slices, starts, segment, self.progress)
+        for z, painting in paintings.items():
+            labels[z, 0] = label_map(painting)
         used = self.jittered_prompts(prompts, (height, width), case)
         for z, (boxes, organs) in tqdm(
             used.items(),
@@ -93,10 +113,7 @@ class PromptedVolumeInferer(Inferer):
             leave=False,
             disable=not self.progress,
         ):
-            image = frame.image_to_model(slices[z].to(device))[None]
-            model_boxes = frame.boxes_to_model(boxes.to(device))
-            logits = network(image, *args, boxes=[model_boxes], **kwargs)
-            labels[z, 0] = paint_logits(frame.logits_to_slice(logits[:, 0].float()), organs)
+            labels[z, 0] = label_map(paint(segment(z, boxes, organs), organs, paintings.get(z)))
         return slices_to_volume(labels)[None]
 
     def jittered_prompts(
@@ -120,21 +137,6 @@ class PromptedVolumeInferer(Inferer):
         }
 
 
-def paint_logits(logits: torch.Tensor, organs: torch.Tensor) -> torch.Tensor:
-    """Let the highest logit above 0 decide each pixel.
-
-    Args:
-        logits: (P, H, W).
-        organs: (P,) label values, 1..255.
-
-    Returns:
-        (H, W) uint8 label map, 0 where no logit is above 0.
-    """
-    best, winner = logits.max(dim=0)
-    painted = organs.to(logits.device, torch.uint8)[winner]
-    return torch.where(best > 0, painted, torch.zeros_like(painted))
-
-
 def _check_prompts(prompts: SlicePrompts, slices: int, case: str) -> None:
     for z, (boxes, organs) in prompts.items():
         if not 0 <= z < slices:
@@ -148,4 +150,13 @@ def _check_prompts(prompts: SlicePrompts, slices: int, case: str) -> None:
             raise CobotError(
                 f"case {case}, slice {z}: organs {organs.tolist()} are outside of 1..255, "
                 "which a uint8 label map holds"
+            )
+
+
+def _check_starts(starts: Sequence[Start], slices: int, case: str) -> None:
+    for start in starts:
+        if not 0 <= start.first <= start.z <= start.last < slices or not 1 <= start.organ <= 255:
+            raise CobotError(
+                f"case {case}: a start of organ {start.organ} on slice {start.z} of {start.first} "
+                f"to {start.last}, but slices are 0 to {slices - 1} and organs 1 to 255"
             )

@@ -58,7 +58,7 @@ def test_an_organ_without_a_name_is_not_written(tmp_path: Path) -> None:
         (document(box=[1, 2, 3]), "does not follow .* at cases / case_0001 / boxes / 0 / box"),
         (document(slice=1.5), "at cases / case_0001 / boxes / 0 / slice: 1.5 is not of type"),
         (document(score=1), "Additional properties"),
-        ({**document(), "schema": "other/2"}, "at schema: 'monai_cobot/prompts/1' was expected"),
+        ({**document(), "schema": "other/2"}, "has schema 'other/2': give monai_cobot/prompts/1"),
         ({**document(), "frame": "RAS"}, "at frame: 'source' was expected"),
         ([1], "at top level"),
         ("{", "is no JSON"),
