@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,7 +64,7 @@ class Propagation:
         overlap: share from 0 to 1.
 
     Raises:
-        CobotError: a negative value, or a share above 1.
+        CobotError: no number, a negative one, or a share above 1.
     """
 
     margin: float = 8.0
@@ -74,8 +75,24 @@ class Propagation:
     def __post_init__(self) -> None:
         for name in ("margin", "spreads", "tissue", "overlap"):
             value, most = getattr(self, name), 1 if name in ("tissue", "overlap") else np.inf
-            if not 0 <= value <= most:
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not number or not 0 <= value <= most:
                 raise CobotError(f"propagation {name}={value!r}: give a number from 0 to {most:g}")
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> Propagation:
+        """Read a configuration's ``{spreads: 2.0}``; what it does not name keeps its value.
+
+        Raises:
+            CobotError: no mapping, an unknown key, or what the class itself refuses.
+        """
+        known = list(cls.__dataclass_fields__)
+        if not isinstance(mapping, Mapping) or not set(mapping) <= set(known):
+            raise CobotError(
+                f"propagation {mapping!r} is not understood: give {{spreads: 2.0}}, of "
+                f"{', '.join(known)}"
+            )
+        return cls(**mapping)
 
     def __call__(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -195,11 +196,19 @@ def test_a_start_that_the_network_answers_with_nothing() -> None:
         ({"margin": -1}, "margin=-1: give a number from 0"),
         ({"tissue": 1.5}, "tissue=1.5: give a number from 0 to 1"),
         ({"overlap": float("nan")}, "overlap=nan"),
+        ({"spreads": "wide"}, "spreads='wide': give a number from 0"),
+        ({"spread": 2}, "{'spread': 2} is not understood: .* of margin, spreads, tissue, overlap"),
+        (2, "2 is not understood"),
     ],
 )
-def test_settings_out_of_range(settings: dict[str, float], message: str) -> None:
+def test_settings_that_are_none(settings: Any, message: str) -> None:
     with pytest.raises(CobotError, match=f"propagation {message}"):
-        Propagation(**settings)
+        Propagation.from_mapping(settings)
+
+
+def test_settings_of_a_configuration() -> None:
+    assert Propagation.from_mapping({"spreads": 2}) == Propagation(spreads=2)
+    assert Propagation.from_mapping({}) == Propagation()
 
 
 def test_a_start_outside_of_the_volume() -> None:
