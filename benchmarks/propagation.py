@@ -34,6 +34,7 @@ from monai_cobot.transforms import (
     prompts_from_label,
     volume_to_slices,
     volume_transforms,
+    voxel_spacing,
 )
 
 ANSWERS = ("box a slice", "3D box", "propagated")
@@ -66,9 +67,9 @@ def answers(network: Callable[..., torch.Tensor], size: int, item: Any) -> Itera
     """The label maps (Z, H, W) of the three answers, in the order of ANSWERS."""
     inferer, image = PromptedVolumeInferer(size), item["image"].as_tensor()[None]
     prompts = prompts_from_label(item["label"])
-    starts = middle_starts(prompts, image.shape[-1])
+    starts, spacing = middle_starts(prompts, image.shape[-1]), voxel_spacing(item["image"])
     for given, followed in ((prompts, []), (prompts_3d(prompts), []), ({}, starts)):
-        found = inferer(image, network, given, starts=followed)
+        found = inferer(image, network, given, starts=followed, spacing=spacing)
         yield volume_to_slices(found[0])[:, 0].numpy()
 
 

@@ -155,7 +155,7 @@ def prepare_volume(
         batch["image"].to(device, non_blocking=non_blocking),
         None if label is None else label.to(device, non_blocking=non_blocking),
         (),
-        {"prompts": batch["prompts"], "starts": batch["starts"], "case": batch["case"]},
+        {key: batch[key] for key in ("prompts", "starts", "spacing", "case")},
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,9 +21,6 @@ Segment = Callable[[int, torch.Tensor, torch.Tensor], torch.Tensor]
 """Slice z, boxes (P, 4) and organs (P,) to logits (P, H, W); all in the slice frame."""
 
 Mask = NDArray[np.bool_]
-
-REFERENCE_SIZE = 1024
-"""The longest side of a slice, in pixels, at which the margin is given; as for box jitter."""
 
 SPREADS = (3.0, 20.0)
 """Least and greatest spread that is believed, of 255. An organ of one single intensity may still
@@ -58,23 +56,24 @@ class Propagation:
     as on the organ. The values were chosen on phantoms, see docs/propagation.md.
 
     Args:
-        margin: pixels at a longest side of 1024, as of box jitter; at least one pixel is taken.
+        margin: share of the distance of two slices; at least one pixel is taken. A half: a contour
+            moves sideways by at most half of what the slice moves along.
         spreads: half width of the tissue's band of intensities.
         tissue: share from 0 to 1.
         overlap: share from 0 to 1.
 
     Raises:
-        CobotError: no number, a negative one, or a share above 1.
+        CobotError: no number, a negative one, a share above 1, or anything above 1000.
     """
 
-    margin: float = 8.0
+    margin: float = 0.5
     spreads: float = 1.5
     tissue: float = 0.4
     overlap: float = 0.5
 
     def __post_init__(self) -> None:
         for name in ("margin", "spreads", "tissue", "overlap"):
-            value, most = getattr(self, name), 1 if name in ("tissue", "overlap") else np.inf
+            value, most = getattr(self, name), 1 if name in ("tissue", "overlap") else 1000
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if not number or not 0 <= value <= most:
                 raise CobotError(f"propagation {name}={value!r}: give a number from 0 to {most:g}")
@@ -99,6 +98,7 @@ class Propagation:
         slices: torch.Tensor,
         starts: Sequence[Start],
         segment: Segment,
+        spacing: Sequence[float] = (1.0, 1.0, 1.0),
         progress: bool = False,
     ) -> dict[int, Painting]:
         """Follow all starts of one volume, those of a slice in one batch.
@@ -108,15 +108,19 @@ class Propagation:
             starts: where the organs are known.
             segment: the network on one slice; it is called at most twice a slice, once on the way
                 up and once on the way down.
+            spacing: millimetres between voxels along X, Y and Z.
             progress: show a bar over the slices.
 
         Returns:
             What was painted on each slice that an organ was found on.
         """
-        images = slices[:, 0].cpu().numpy()
         paintings: dict[int, Painting] = {}
-        longest = max(images.shape[1:])
-        tracks = [_Track(start, self, longest) for start in starts]
+        if not starts:
+            return paintings
+        images = slices[:, 0].cpu().numpy()
+        width, height, distance = spacing
+        margin = max(1.0, self.margin * distance / math.sqrt(width * height))
+        tracks = [_Track(start, self, margin) for start in starts]
         for track in tracks:
             if track.start.mask is not None:
                 drawn = torch.where(track.start.mask, DRAWN, -DRAWN).to(slices.device)
@@ -141,12 +145,11 @@ class _Track:
     Args:
         start: where the organ is known.
         settings: how it is followed.
-        longest: the longest side of a slice, pixels.
+        margin: of the box, in pixels.
     """
 
-    def __init__(self, start: Start, settings: Propagation, longest: int) -> None:
-        self.start, self.settings = start, settings
-        self.margin = max(1.0, settings.margin * longest / REFERENCE_SIZE)
+    def __init__(self, start: Start, settings: Propagation, margin: float) -> None:
+        self.start, self.settings, self.margin = start, settings, margin
         self.z, self.step, self.ended = start.z, 0, False
         self.box = start.box
         self.at_start: tuple[Mask, Mask] | None = None

@@ -63,6 +63,7 @@ class PromptedVolumeInferer(Inferer):
         *args: Any,
         case: str = "",
         starts: Sequence[Start] = (),
+        spacing: Sequence[float] = (1.0, 1.0, 1.0),
         **kwargs: Any,
     ) -> torch.Tensor:
         """Segment one volume.
@@ -74,6 +75,7 @@ class PromptedVolumeInferer(Inferer):
             prompts: z to boxes (P, 4) XYXY, slice frame, and organs (P,), 1..255.
             case: its name, which seeds the jitter.
             starts: where organs are known that are to be followed; they are used without jitter.
+            spacing: millimetres between voxels along X, Y and Z, for the starts.
 
         Returns:
             (1, 1, X, Y, Z) uint8 on the inputs' device, voxel frame: where a logit is above 0 the
@@ -102,7 +104,7 @@ class PromptedVolumeInferer(Inferer):
             return frame.logits_to_slice(logits[:, 0].float())
 
         labels = torch.zeros(slices.shape, dtype=torch.uint8, device=inputs.device)
-        paintings = self.propagation(slices, starts, segment, self.progress)
+        paintings = self.propagation(slices, starts, segment, spacing, self.progress)
         for z, painting in paintings.items():
             labels[z, 0] = label_map(painting)
         used = self.jittered_prompts(prompts, (height, width), case)

@@ -33,8 +33,8 @@ from tests.nifti_files import oblique_affine, write_nifti
 
 SIZE, DEPTH = 64, 30
 TISSUE, BRIGHTER = 120, 200
-# One pixel: 16 at 1024 on slices of 64 pixels.
-FOLLOW = Propagation(margin=16)
+# With voxels of one millimetre the margin is its least, one pixel.
+FOLLOW = Propagation()
 
 
 class Threshold:
@@ -129,7 +129,7 @@ def test_it_does_not_leak_into_a_brighter_organ_beside() -> None:
     flood = run(
         stack((body, TISSUE), (wall, BRIGHTER)),
         start_of(body, 15),
-        settings=Propagation(margin=16, spreads=1e6),
+        settings=Propagation(spreads=100),
     )
     assert (flood == 3)[:, :, 37:].sum() > 1000
 
@@ -140,6 +140,18 @@ def test_a_part_beside_that_is_not_connected_is_left_out() -> None:
     found = run(stack((body, TISSUE), (other, TISSUE)), start_of(body, 10), start_of(body, 10, 4))
     assert not (found[:10] == 4).any()
     assert torch.equal(found > 0, body)
+
+
+def test_the_margin_is_half_of_the_distance_of_two_slices() -> None:
+    """A body that moves by two pixels a slice: followed where slices are four pixels apart."""
+    z, y, x = np.mgrid[:DEPTH, :SIZE, :SIZE]
+    slanted = torch.from_numpy((abs(y - 30) < 10) & (abs(x - 2 * z) < 10) & (z >= 8) & (z <= 20))
+    inferer = PromptedVolumeInferer(SIZE, propagation=FOLLOW)
+    volume = slices_to_volume(stack((slanted, TISSUE)))[None]
+    expected = slices_to_volume(slanted[:, None].to(torch.uint8) * 3)
+    for spacing, followed in (((0.5, 2.0, 4.0), True), ((1.0, 1.0, 1.0), False)):
+        found = inferer(volume, Threshold(), {}, starts=[start_of(slanted, 14)], spacing=spacing)
+        assert torch.equal(found[0], expected) == followed
 
 
 def test_limits_are_kept() -> None:
@@ -194,6 +206,7 @@ def test_a_start_that_the_network_answers_with_nothing() -> None:
     ("settings", "message"),
     [
         ({"margin": -1}, "margin=-1: give a number from 0"),
+        ({"margin": float("inf")}, "margin=inf: give a number from 0 to 1000"),
         ({"tissue": 1.5}, "tissue=1.5: give a number from 0 to 1"),
         ({"overlap": float("nan")}, "overlap=nan"),
         ({"spreads": "wide"}, "spreads='wide': give a number from 0"),
