@@ -112,7 +112,8 @@ def main() -> None:
                     scores[organ, "under"].append(under)
     columns = (*ANSWERS, "over", "under")
     table = Table("organ", *columns)
-    means = {organ: [float(np.mean(scores[organ, c])) for c in columns] for organ in spec.labels}
+    present = [organ for organ in spec.labels if scores[organ, "over"]]
+    means = {organ: [float(np.mean(scores[organ, c])) for c in columns] for organ in present}
     for organ, values in {**means, "mean": np.mean(list(means.values()), axis=0)}.items():
         table.add_row(organ, *(f"{v:.3f}" for v in values[:3]), *(f"{v:.1f}" for v in values[3:]))
     Console().print(table)
