@@ -28,6 +28,8 @@ VOLUMES = {
     "__PREPARE__": "prepare_volume",
     "__REPORT__": "VolumeReport",
     "__SAVE__": "SavePredictions",
+    "__PROPAGATION_ID__": "propagation: {}        # how they do, as {spreads: 2.0}\n",
+    "__PROPAGATION__": "  propagation: $inferers.Propagation.from_mapping(@propagation)\n",
     "__COLLATE_OPTIONS__": "",
     "__MEAN_DICE__": "      include_background: false\n"
     "      num_classes: $@spec.organs[-1].label + 1\n"
@@ -40,6 +42,8 @@ PICTURES = {
     "__PREPARE__": "prepare_picture",
     "__REPORT__": "PictureReport",
     "__SAVE__": "SavePictures",
+    "__PROPAGATION_ID__": "",
+    "__PROPAGATION__": "",
     "__COLLATE_OPTIONS__": "\n      prompts: '@validate#inferer#prompts'"
     "\n      organ_labels: '@validate#inferer#organ_labels'",
     "__MEAN_DICE__": "      output_transform: $inferers.masks_as_items",
@@ -62,8 +66,13 @@ VOLUME_TEXTS = {
     "__METRICS__": "Metrics per organ and volume, in the geometry of the source: Dice, surface "
     "Dice, HD95 in mm, voxel counts; with organ\nprompts also the Dice on slices that have the "
     "organ, and the volume in ml predicted on those that do not.",
-    "__SLICE_LIMITS__": "- Slices are segmented one by one; nothing links neighbouring slices.\n"
-    "- With boxes, slices without a box stay background.\n",
+    "__SLICE_LIMITS__": "- Slices are segmented one by one; only a prompt that propagates links "
+    "neighbouring slices.\n- With boxes, slices without a box stay background, but for what a "
+    "prompt is carried to.\n",
+    "__PROPAGATION_TEXT__": "A box on one slice is carried up and down through the volume with "
+    '`"propagate": true` in its entry and\n`monai_cobot/prompts/2` as the schema; a 3D box '
+    "(`box3d`) and a mask drawn on a slice (`masks`) are accepted too. The\npackage's "
+    "`docs/prompts.md` has all of it.\n\n",
 }
 PICTURE_TEXTS = {
     "__UNIT__": "picture",
@@ -80,6 +89,7 @@ PICTURE_TEXTS = {
     "__METRICS__": "Metrics per instance (with organ prompts per class): Dice, IoU, HD95 in "
     "pixels, pixel counts.",
     "__SLICE_LIMITS__": "",
+    "__PROPAGATION_TEXT__": "",
 }
 
 

@@ -59,7 +59,7 @@ def find_cases(dataset_dir: str | Path, spec: DatasetSpec) -> list[Case]:
     if not str(dataset_dir):
         raise CobotError(f"dataset_dir is not set: give --dataset_dir, the folder of {spec.code}")
     path = Path(dataset_dir).expanduser()
-    if path.suffix == ".json" and not path.is_dir():
+    if spec.dimensions == 3 and path.suffix == ".json" and not path.is_dir():
         return cases_from_datalist(path)
     return spec.find_cases(path)
 

@@ -66,6 +66,7 @@ def load_trained(
     checkpoint: str,
     split: Split,
     organs: Mapping[str, int] | None = None,
+    preprocessing: Preprocessing | None = None,
 ) -> dict[str, Any] | None:
     """Loads what training left in ``output_dir`` into the network, in place.
 
@@ -76,6 +77,7 @@ def load_trained(
             trains nothing needs none.
         split: the split whose test part is about to be read.
         organs: the organ table; it has to be that of the training.
+        preprocessing: likewise.
 
     Returns:
         the adapter file's manifest; ``None`` for SAM as it is.
@@ -91,7 +93,7 @@ def load_trained(
         LOGGER.info("checkpoint: none, SAM is evaluated as it is (zero shot)")
         return None
     manifest = load_adapter(network, file)
-    _check_same(file, manifest, organs=None if organs is None else dict(organs))
+    _check_same(file, manifest, preprocessing, organs)
     trained_on = manifest.get("split_hash")
     if trained_on not in (None, split.hash):
         raise CobotError(
@@ -125,17 +127,21 @@ def build_for_inference(
         return build_network(organs, sam_checkpoint=sam_checkpoint, **untrained)
     checkpoint = Path(str(checkpoint)).expanduser()
     manifest = read_manifest(checkpoint)
-    _check_same(
-        checkpoint,
-        manifest,
-        preprocessing=None if preprocessing is None else preprocessing.to_dict(),
-        organs=None if organs is None else dict(organs),
-    )
+    _check_same(checkpoint, manifest, preprocessing, organs)
     return build_from_adapter(checkpoint, sam_checkpoint)
 
 
-def _check_same(file: Path, manifest: Mapping[str, Any], **wanted: Any) -> None:
+def _check_same(
+    file: Path,
+    manifest: Mapping[str, Any],
+    preprocessing: Preprocessing | None,
+    organs: Mapping[str, int] | None,
+) -> None:
     """Refuse an adapter whose manifest says otherwise; what it does not say, or None, passes."""
+    wanted = {
+        "preprocessing": None if preprocessing is None else preprocessing.to_dict(),
+        "organs": None if organs is None else dict(organs),
+    }
     for name, value in wanted.items():
         if value is not None and manifest.get(name, value) != value:
             raise CobotError(

@@ -105,19 +105,25 @@ def sorted_cases(cases: Iterable[Case], source: str | Path) -> list[Case]:
 def _case(entry: object, path: Path, key: str, patient_of: Callable[[str], str]) -> Case:
     if not isinstance(entry, Mapping) or not {"image", "label"} <= set(entry):
         raise CobotError(f"{path}: {key} entry {entry!r} needs both an 'image' and a 'label' path")
-    image, label = (_existing(entry[name], path) for name in ("image", "label"))
+    image, label = (existing_file(entry[name], path) for name in ("image", "label"))
     name = str(entry.get("case") or case_name(label))
     return {
         **entry,
         "case": name,
-        "patient": _patient(entry.get("patient"), name, path, patient_of),
+        "patient": patient_of_entry(entry.get("patient"), name, path, patient_of),
         "image": str(image),
         "label": str(label),
     }
 
 
-def _patient(patient: object, case: str, path: Path, patient_of: Callable[[str], str]) -> str:
-    """The entry's patient, 0 included; the dataset's rule where there is none."""
+def patient_of_entry(
+    patient: object, case: str, path: Path, patient_of: Callable[[str], str] = str
+) -> str:
+    """The entry's patient, 0 included; the dataset's rule where there is none.
+
+    Raises:
+        CobotError: an empty one.
+    """
     if patient is None:
         return patient_of(case)
     if not str(patient).strip():
@@ -125,7 +131,12 @@ def _patient(patient: object, case: str, path: Path, patient_of: Callable[[str],
     return str(patient)
 
 
-def _existing(name: object, path: Path) -> Path:
+def existing_file(name: object, path: Path) -> Path:
+    """A file that a datalist names, its path taken from the datalist's folder.
+
+    Raises:
+        CobotError: no file name, or no such file (also not with nnU-Net's ``_0000``).
+    """
     if not isinstance(name, str):
         raise CobotError(f"{path}: {name!r} must be one file name: name a single channel")
     file = (path.parent / name).resolve()

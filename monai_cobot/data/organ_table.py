@@ -5,14 +5,15 @@ Checked against ``organ_table.schema.json`` beside this module::
     {"title": "Liver tumours", "modality": "CT", "window": [-160, 240],
      "organs": {"liver": 1, "tumour": {"label": 2, "surface_tolerance_mm": 2.0}}}
 
-The cases are a datalist JSON (`data/datalist.py`) or folders in nnU-Net's or FLARE22's layout.
+The cases are a datalist JSON (`data/datalist.py`, of pictures `data/picture_list.py`); of volumes
+also folders in nnU-Net's or FLARE22's layout.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ import jsonschema
 
 from monai_cobot.data.datalist import read_json
 from monai_cobot.data.nifti_folders import FLARE_LAYOUT, NNUNET_LAYOUT, NiftiFolders
-from monai_cobot.data.spec import IMAGES, DatasetSpec, Organ
+from monai_cobot.data.picture_list import PictureList
+from monai_cobot.data.spec import IMAGES, DatasetSpec, Organ, Reader
 from monai_cobot.errors import CobotError
 
 TOLERANCE_MM = 3.0
@@ -63,10 +65,16 @@ def read_organ_table(path: str | Path) -> DatasetSpec:
         modality=table["modality"],
         window=(float(low), float(high)),
         organs=tuple(organs),
-        reader=NiftiFolders(
-            layouts=(FLARE_LAYOUT, NNUNET_LAYOUT),
-            organs={organ.label: organ.name for organ in organs},
-        ),
+        reader=_reader(table["modality"], organs),
+    )
+
+
+def _reader(modality: str, organs: Sequence[Organ]) -> Reader:
+    if modality in IMAGES:
+        return PictureList({organ.name: organ.label for organ in organs})
+    return NiftiFolders(
+        layouts=(FLARE_LAYOUT, NNUNET_LAYOUT),
+        organs={organ.label: organ.name for organ in organs},
     )
 
 

@@ -54,5 +54,8 @@ class SavePredictions:
         batch = engine.state.batch
         file = self.path(batch["case"])
         write_label_like(engine.state.output["pred"][0, 0], batch["source"], file)
-        what = "all slices" if "organ" in engine.inferer.kinds else "slices with boxes"
+        boxes, starts = len(batch["prompts"]), len(batch.get("starts", ()))
+        what = f"{boxes} slices with boxes, {starts} starts"
+        if "organ" in engine.inferer.kinds:
+            what = "organ prompts on all slices"
         LOGGER.info("%s: %s -> %s", batch["case"], what, file)

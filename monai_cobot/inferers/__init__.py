@@ -9,13 +9,15 @@ from monai_cobot.inferers.batch import (
     prepare_volume,
 )
 from monai_cobot.inferers.image import PromptedImageInferer
+from monai_cobot.inferers.painting import paint_logits
 from monai_cobot.inferers.picture import (
     PictureBoxes,
     PictureCollate,
     masks_as_items,
     prepare_picture,
 )
-from monai_cobot.inferers.volume import PromptedVolumeInferer, label_maps, paint_logits
+from monai_cobot.inferers.propagation import Propagation
+from monai_cobot.inferers.volume import PromptedVolumeInferer, label_maps
 from monai_cobot.inferers.writing import write_label_like
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "PictureCollate",
     "PromptedImageInferer",
     "PromptedVolumeInferer",
+    "Propagation",
     "VolumeCollate",
     "label_maps",
     "masks_as_items",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import nibabel as nib
 import torch
@@ -14,11 +14,15 @@ from monai.data import MetaTensor
 from monai_cobot.errors import CobotError
 from monai_cobot.losses import PromptTargets
 from monai_cobot.transforms import (
+    BoxPrompt,
+    Prompt,
     SlicePrompts,
+    Start,
     boxes_from_masks,
     load_prompts,
     prompts_from_label,
     prompts_to_slices,
+    prompts_to_starts,
     slices_to_volume,
     source_geometry,
     volume_to_slices,
@@ -50,6 +54,10 @@ class OracleBoxes:
             )
         return prompts_from_label(item["label"])
 
+    def starts(self, item: Item) -> list[Start]:
+        """Nothing is carried from slice to slice: every slice has its boxes."""
+        return []
+
 
 class NoBoxes:
     """No boxes at all, for learned organ prompts."""
@@ -60,9 +68,13 @@ class NoBoxes:
         """No prompts."""
         return {}
 
+    def starts(self, item: Item) -> list[Start]:
+        """Nothing to follow."""
+        return []
+
 
 class FileBoxes:
-    """The boxes that a prompts file gives; see ``transforms/prompts_file.py`` for its schema.
+    """The prompts that a file gives; see ``transforms/prompts_file.py`` for its schema.
 
     Args:
         path: the JSON file.
@@ -76,10 +88,11 @@ class FileBoxes:
         self.prompts = load_prompts(self.path, organs)
 
     def check(self, cases: Sequence[Item]) -> None:
-        """Holds the boxes against the images' headers; the log tells which cases have none.
+        """Holds the prompts against the images' headers; the log tells which cases have none.
 
         Raises:
-            CobotError: a case that is not among the images, or a box outside of its image.
+            CobotError: a case that is not among the images, a box outside of its image, or a mask
+                file that does not fit its image.
         """
         names = {str(case["case"]) for case in cases}
         strangers = sorted(set(self.prompts) - names)
@@ -90,31 +103,51 @@ class FileBoxes:
             )
         for case in cases:
             image = nib.load(case["image"])
-            boxes = self.prompts.get(str(case["case"]), [])
-            prompts_to_slices(boxes, image.affine, image.shape[:3])
+            prompts_to_slices(self._boxes(case), image.affine, image.shape[:3])
+            prompts_to_starts(self._prompts(case), image.affine, image.shape[:3])
         without = sorted(names - set(self.prompts))
         if without:
             LOGGER.warning("no boxes in %s for %s: left empty", self.path, ", ".join(without))
 
     def __call__(self, item: Item) -> SlicePrompts:
-        """Prompts of one item; none where the file does not name its case."""
-        affine, shape = source_geometry(item["image"])
-        return prompts_to_slices(self.prompts.get(str(item["case"]), []), affine, shape)
+        """Prompts of one item's slices; none where the file does not name its case."""
+        return prompts_to_slices(self._boxes(item), *source_geometry(item["image"]))
+
+    def starts(self, item: Item) -> list[Start]:
+        """Where the organs of one item are known that are to be followed through the volume."""
+        return prompts_to_starts(self._prompts(item), *source_geometry(item["image"]))
+
+    def _prompts(self, item: Item) -> list[Prompt]:
+        return self.prompts.get(str(item["case"]), [])
+
+    def _boxes(self, item: Item) -> list[BoxPrompt]:
+        """Those that stay on their slice."""
+        return [p for p in self._prompts(item) if isinstance(p, BoxPrompt) and not p.propagate]
+
+
+class Prompts(Protocol):
+    """What gives an item's prompts: :class:`OracleBoxes`, :class:`FileBoxes`, or another."""
+
+    def __call__(self, item: Item) -> SlicePrompts:
+        """Prompts of the item's slices."""
+
+    def starts(self, item: Item) -> list[Start]:
+        """Where organs are known that are to be followed."""
 
 
 class VolumeCollate:
     """Turns a loader's list of one item into what :class:`PromptedVolumeInferer` is given.
 
     The batch has ``image`` and, where there is a truth, ``label`` (1, 1, X, Y, Z), voxel frame,
-    plain tensors; ``prompts``; ``case``, ``patient``; ``source``, the path of the image;
-    ``spacing``, mm along X, Y and Z. Of an item with ``slices`` (a split by slice) the truth on
-    other slices is taken out.
+    plain tensors; ``prompts`` and ``starts``; ``case``, ``patient``; ``source``, the path of the
+    image; ``spacing``, mm along X, Y and Z. Of an item with ``slices`` (a split by slice) the
+    truth on other slices is taken out.
 
     Args:
         boxes: gives an item's prompts.
     """
 
-    def __init__(self, boxes: Callable[[Item], SlicePrompts]) -> None:
+    def __init__(self, boxes: Prompts) -> None:
         self.boxes = boxes
 
     def __call__(self, items: Sequence[Item]) -> dict[str, Any]:
@@ -133,7 +166,7 @@ class VolumeCollate:
         if "label" in item:
             item["label"] = _only(item["label"].as_tensor(), item.get("slices"))
             batch["label"] = item["label"][None]
-        return {**batch, "prompts": self.boxes(item)}
+        return {**batch, "prompts": self.boxes(item), "starts": self.boxes.starts(item)}
 
 
 def prepare_volume(
@@ -145,7 +178,7 @@ def prepare_volume(
         batch["image"].to(device, non_blocking=non_blocking),
         None if label is None else label.to(device, non_blocking=non_blocking),
         (),
-        {"prompts": batch["prompts"], "case": batch["case"]},
+        {key: batch[key] for key in ("prompts", "starts", "spacing", "case")},
     )
 
 

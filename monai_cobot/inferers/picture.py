@@ -12,7 +12,7 @@ from PIL import Image
 
 from monai_cobot.errors import CobotError
 from monai_cobot.inferers.volume import KINDS, NO_BOX
-from monai_cobot.transforms import BoxPrompt, SlicePrompts, load_prompts
+from monai_cobot.transforms import BoxPrompt, Prompt, SlicePrompts, load_prompts
 
 LOGGER = logging.getLogger(__name__)
 Item = Mapping[str, Any]
@@ -27,13 +27,19 @@ class PictureBoxes:
     Args:
         path: the JSON file; see ``transforms/prompts_file.py`` for its schema.
         organs: name to label value of the classes.
+
+    Raises:
+        CobotError: as :func:`load_prompts`; or a mask, or a box that propagates.
     """
 
     name = "boxes of a prompts file"
 
     def __init__(self, path: str | Path, organs: Mapping[str, int]) -> None:
         self.path = Path(path).expanduser()
-        self.prompts = load_prompts(self.path, organs)
+        self.prompts = {
+            case: [_plain_box(prompt) for prompt in prompts]
+            for case, prompts in load_prompts(self.path, organs).items()
+        }
 
     def check(self, cases: Sequence[Item]) -> None:
         """Holds the boxes against the pictures; the log tells which have none.
@@ -131,6 +137,14 @@ def prepare_picture(
 def masks_as_items(output: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
     """An engine's output for MONAI's metrics: an answer an item, (N, 1, H, W) each."""
     return output["pred"][:, None], output["label"][:, None]
+
+
+def _plain_box(prompt: Prompt) -> BoxPrompt:
+    if not isinstance(prompt, BoxPrompt) or prompt.propagate:
+        raise CobotError(
+            f"{prompt.place}: a picture has one slice: give boxes that do not propagate"
+        )
+    return prompt
 
 
 def _check_inside(prompt: BoxPrompt, width: int, height: int) -> None:

@@ -11,10 +11,13 @@ from tqdm import tqdm
 
 from monai_cobot.errors import CobotError
 from monai_cobot.inferers.jitter import jittered_boxes
+from monai_cobot.inferers.painting import label_map, paint
+from monai_cobot.inferers.propagation import Propagation
 from monai_cobot.transforms import (
     BoxJitter,
     SAMFrame,
     SlicePrompts,
+    Start,
     slices_to_volume,
     volume_to_slices,
 )
@@ -28,7 +31,8 @@ class PromptedVolumeInferer(Inferer):
 
     The network is called once a slice, with all of the slice's boxes, so the encoder runs once a
     slice and all organs go through the decoder in one batch. Without learned organ prompts slices
-    without a box stay background and cost nothing; with them every slice is segmented.
+    without a box stay background and cost nothing; with them every slice is segmented. Starts are
+    followed through the volume before; each slice on the way costs one or two calls more.
 
     Args:
         image_size: side S of the network's square input, in pixels.
@@ -36,6 +40,7 @@ class PromptedVolumeInferer(Inferer):
         seed: of the jitter; each slice is seeded by (seed, case, z), whatever the order.
         device: of the network, if the volume is elsewhere; None is the volume's own.
         progress: show a bar over the slices.
+        propagation: how starts are followed; None is :class:`Propagation`'s own settings.
         prompts: ``box``, ``organ`` for the network's learned organ prompts, or ``both``.
         organ_labels: label values of the organ prompts, in the network's order.
 
@@ -50,6 +55,7 @@ class PromptedVolumeInferer(Inferer):
         seed: int = 0,
         device: torch.device | str | None = None,
         progress: bool = False,
+        propagation: Propagation | None = None,
         prompts: str = "box",
         organ_labels: Sequence[int] = (),
     ) -> None:
@@ -62,6 +68,7 @@ class PromptedVolumeInferer(Inferer):
             raise CobotError("organ prompts need organ_labels, the label value of each organ")
         self.image_size, self.jitter, self.seed = image_size, jitter, seed
         self.device, self.progress = device, progress
+        self.propagation = propagation or Propagation()
 
     @torch.no_grad()
     def __call__(
@@ -71,6 +78,8 @@ class PromptedVolumeInferer(Inferer):
         prompts: SlicePrompts,
         *args: Any,
         case: str = "",
+        starts: Sequence[Start] = (),
+        spacing: Sequence[float] = (1.0, 1.0, 1.0),
         **kwargs: Any,
     ) -> torch.Tensor:
         """Segment one volume.
@@ -83,6 +92,8 @@ class PromptedVolumeInferer(Inferer):
                 and ``found``; all in the model frame. It gets ``args`` and ``kwargs`` too.
             prompts: z to boxes (P, 4) XYXY, slice frame, and organs (P,), 1..255.
             case: its name, which seeds the jitter.
+            starts: where organs are known that are to be followed; they are used without jitter.
+            spacing: millimetres between voxels along X, Y and Z, for the starts.
 
         Returns:
             (1, M, X, Y, Z) uint8 on the inputs' device, voxel frame, a label map for each of the
@@ -100,10 +111,23 @@ class PromptedVolumeInferer(Inferer):
             )
         slices = volume_to_slices(inputs[0])
         _check_prompts(prompts, len(slices), case)
+        _check_starts(starts, len(slices), case)
+        if starts and "box" not in self.kinds:
+            raise CobotError(f"case {case}: organ prompts follow no starts: set prompts: box")
         height, width = int(slices.shape[2]), int(slices.shape[3])
         frame = SAMFrame(height, width, self.image_size)
         device = inputs.device if self.device is None else torch.device(self.device)
         labels = slices.new_zeros(len(slices), len(self.kinds), height, width, dtype=torch.uint8)
+
+        def segment(z: int, boxes: torch.Tensor, organs: torch.Tensor) -> torch.Tensor:
+            image = frame.image_to_model(slices[z].to(device))[None]
+            model_boxes = frame.boxes_to_model(boxes.to(device))
+            logits = network(image, *args, boxes=[model_boxes], **kwargs)
+            return frame.logits_to_slice(logits[:, 0].float())
+
+        paintings = self.propagation(slices, starts, segment, spacing, self.progress)
+        for z, painting in paintings.items():
+            labels[z, self.kinds.index("box")] = label_map(painting)
         used = self.jittered_prompts(prompts, (height, width), case)
         todo = range(len(slices)) if "organ" in self.kinds else used
         for z in tqdm(
@@ -113,9 +137,13 @@ class PromptedVolumeInferer(Inferer):
             boxes, organs = used.get(z, NO_BOX)
             model_boxes = frame.boxes_to_model(boxes.to(device))
             for kind, logits in self._answers(network, image, model_boxes, args, kwargs).items():
-                values = organs if kind == "box" else self.organ_labels
-                painted = paint_logits(frame.logits_to_slice(logits.float()), values)
-                labels[z, self.kinds.index(kind)] = painted
+                box = kind == "box"
+                found = paint(
+                    frame.logits_to_slice(logits.float()),
+                    organs if box else self.organ_labels,
+                    paintings.get(z) if box else None,
+                )
+                labels[z, self.kinds.index(kind)] = label_map(found)
         return slices_to_volume(labels)[None]
 
     def _answers(
@@ -164,21 +192,6 @@ def label_maps(output: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.
     return predicted, output["label"].expand_as(predicted)
 
 
-def paint_logits(logits: torch.Tensor, organs: torch.Tensor) -> torch.Tensor:
-    """Let the highest logit above 0 decide each pixel.
-
-    Args:
-        logits: (P, H, W).
-        organs: (P,) label values, 1..255.
-
-    Returns:
-        (H, W) uint8 label map, 0 where no logit is above 0.
-    """
-    best, winner = logits.max(dim=0)
-    painted = organs.to(logits.device, torch.uint8)[winner]
-    return torch.where(best > 0, painted, torch.zeros_like(painted))
-
-
 def _check_prompts(prompts: SlicePrompts, slices: int, case: str) -> None:
     for z, (boxes, organs) in prompts.items():
         if not 0 <= z < slices:
@@ -192,4 +205,13 @@ def _check_prompts(prompts: SlicePrompts, slices: int, case: str) -> None:
             raise CobotError(
                 f"case {case}, slice {z}: organs {organs.tolist()} are outside of 1..255, "
                 "which a uint8 label map holds"
+            )
+
+
+def _check_starts(starts: Sequence[Start], slices: int, case: str) -> None:
+    for start in starts:
+        if not 0 <= start.first <= start.z <= start.last < slices or not 1 <= start.organ <= 255:
+            raise CobotError(
+                f"case {case}: a start of organ {start.organ} on slice {start.z} of {start.first} "
+                f"to {start.last}, but slices are 0 to {slices - 1} and organs 1 to 255"
             )

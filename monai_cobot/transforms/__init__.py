@@ -42,6 +42,13 @@ from monai_cobot.transforms.sam_input import (
     slice_transforms,
 )
 from monai_cobot.transforms.slicing import slices_to_volume, volume_to_slices
+from monai_cobot.transforms.starts import (
+    MaskPrompt,
+    Prompt,
+    Start,
+    prompts_to_starts,
+    tight_box,
+)
 from monai_cobot.transforms.volume_transforms import (
     CheckVolumed,
     MapLabelValuesd,
@@ -59,15 +66,18 @@ __all__ = [
     "CheckVolumed",
     "LoadInstancesd",
     "MapLabelValuesd",
+    "MaskPrompt",
     "MasksFromLabel",
     "MasksFromLabeld",
     "OrganMasksd",
     "Preprocessing",
+    "Prompt",
     "RandTargetsd",
     "SAMFrame",
     "ScaleToBytes",
     "ScaleToBytesd",
     "SlicePrompts",
+    "Start",
     "ToSAMInput",
     "ToSAMInputd",
     "UserCompose",
@@ -80,6 +90,7 @@ __all__ = [
     "masks_from_label",
     "prompts_from_label",
     "prompts_to_slices",
+    "prompts_to_starts",
     "read_image",
     "slice_transforms",
     "slices_to_prompts",
@@ -87,6 +98,7 @@ __all__ = [
     "source_axes",
     "source_geometry",
     "targets",
+    "tight_box",
     "volume_to_slices",
     "volume_transforms",
     "voxel_spacing",

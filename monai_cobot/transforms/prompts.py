@@ -14,10 +14,9 @@ from typing import TypeAlias
 import torch
 from numpy.typing import ArrayLike
 
-from monai_cobot.errors import CobotError
 from monai_cobot.transforms.boxes import boxes_from_label
-from monai_cobot.transforms.orientation import source_axes
 from monai_cobot.transforms.slicing import volume_to_slices
+from monai_cobot.transforms.source_frame import SourceFrame
 
 #: z (voxel frame) to boxes (P, 4) float32 XYXY (slice frame) and organs (P,) int64.
 SlicePrompts: TypeAlias = dict[int, tuple[torch.Tensor, torch.Tensor]]
@@ -33,12 +32,17 @@ class BoxPrompt:
         box: x0, y0, x1, y1 in voxel edges, half open; x along the first of the two other source
             axes, y along the second.
         place: where it was written, for messages.
+        propagate: whether it is carried from its slice through the volume, see
+            :mod:`~monai_cobot.transforms.starts`.
+        up_to: first and last slice that may then be reached, both included; None for all.
     """
 
     organ: int
     slice: int
     box: tuple[float, float, float, float]
     place: str = field(default="box prompt", compare=False)
+    propagate: bool = False
+    up_to: tuple[int, int] | None = None
 
 
 def prompts_from_label(label: torch.Tensor, slices: Iterable[int] | None = None) -> SlicePrompts:
@@ -63,7 +67,7 @@ def prompts_to_slices(
     """Bring one case's prompts from the source frame to its slices.
 
     Args:
-        prompts: in the source frame.
+        prompts: in the source frame; of one that propagates, its own slice.
         affine: (4, 4) of the source, indices to RAS millimetres.
         shape: (I, J, K) of the source's array.
 
@@ -73,11 +77,11 @@ def prompts_to_slices(
     Raises:
         CobotError: a slice outside of the volume, or a box that is empty or reaches outside.
     """
-    frame = _SourceFrame(affine, shape)
+    frame = SourceFrame(affine, shape)
     rows: dict[int, list[tuple[int, list[float]]]] = {}
     for prompt in prompts:
-        frame.check(prompt)
-        z = int(frame.mirrored(frame.slice_axis, prompt.slice, prompt.slice + 1)[0])
+        frame.check(prompt.slice, prompt.box, prompt.place)
+        z = frame.slice_to_voxel(prompt.slice)
         rows.setdefault(z, []).append((prompt.organ, frame.to_slice(prompt.box)))
     return {
         z: (
@@ -103,57 +107,9 @@ def slices_to_prompts(
     Returns:
         Prompts in the source frame, in the order of z and of the boxes.
     """
-    frame = _SourceFrame(affine, shape)
+    frame = SourceFrame(affine, shape)
     return [
-        BoxPrompt(organ, int(frame.mirrored(frame.slice_axis, z, z + 1)[0]), frame.to_source(box))
+        BoxPrompt(organ, frame.slice_to_voxel(z), frame.to_source(box))
         for z, (boxes, organs) in sorted(prompts.items())
         for box, organ in zip(boxes.tolist(), organs.tolist(), strict=True)
     ]
-
-
-class _SourceFrame:
-    """Intervals of edges of a source image, to slices and back."""
-
-    def __init__(self, affine: ArrayLike, shape: Sequence[int]) -> None:
-        self.axes, self.shape = source_axes(affine), tuple(shape)
-        self.slice_axis = int((self.axes[:, 0] == 2).argmax())
-        self.plane = [axis for axis in range(3) if axis != self.slice_axis]
-
-    def check(self, prompt: BoxPrompt) -> None:
-        """Refuse a prompt that does not lie within the image."""
-        slices = self.shape[self.slice_axis]
-        if not 0 <= prompt.slice < slices:
-            raise CobotError(
-                f"{prompt.place}: slice {prompt.slice} is outside of the image, whose slices "
-                f"(axis {self.slice_axis} of {self.shape}) are 0 to {slices - 1}"
-            )
-        width, height = (self.shape[axis] for axis in self.plane)
-        x0, y0, x1, y1 = prompt.box
-        if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
-            raise CobotError(
-                f"{prompt.place}: box {list(prompt.box)} is empty or reaches outside: "
-                f"give 0 <= x0 < x1 <= {width} and 0 <= y0 < y1 <= {height}, in voxel edges of "
-                "the source image"
-            )
-
-    def mirrored(self, axis: int, low: float, high: float) -> tuple[float, float]:
-        """Exchange an interval on a source axis for that on its voxel axis; its own inverse."""
-        size = self.shape[axis]
-        return (low, high) if self.axes[axis, 1] > 0 else (size - high, size - low)
-
-    def to_slice(self, box: Sequence[float]) -> list[float]:
-        """Source box to slice box: to the voxel axis X or Y, then against it (columns, rows)."""
-        slice_box = [0.0] * 4
-        for at, axis in enumerate(self.plane):
-            low, high = self.mirrored(axis, box[at], box[at + 2])
-            side, size = self.axes[axis, 0], self.shape[axis]
-            slice_box[side], slice_box[side + 2] = size - high, size - low
-        return slice_box
-
-    def to_source(self, box: Sequence[float]) -> tuple[float, float, float, float]:
-        """Slice box to source box."""
-        source = [0.0] * 4
-        for at, axis in enumerate(self.plane):
-            side, size = self.axes[axis, 0], self.shape[axis]
-            source[at], source[at + 2] = self.mirrored(axis, size - box[side + 2], size - box[side])
-        return (source[0], source[1], source[2], source[3])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import re
 import subprocess
@@ -111,12 +112,19 @@ def test_inference_follows_the_table(followed: Path, infer: Run, tmp_path: Path)
     assert np.unique(np.nonzero(found)[2]).tolist() == [2]
 
 
-def test_other_organs_are_not_evaluated(followed: Path, evaluate: Run, tmp_path: Path) -> None:
-    """Without the table label 1 would be scored as another dataset's organ of that number."""
-    with pytest.raises(CobotError, match=r"was trained with organs .*or the organ_table"):
+@pytest.mark.parametrize("other", ["organs", "preprocessing"])
+def test_another_table_is_not_evaluated(
+    followed: Path, evaluate: Run, tmp_path: Path, other: str
+) -> None:
+    """Else label 1 would be scored as another dataset's organ, or seen in another window."""
+    table = {"modality": "CT", "window": [-160, 240], "organs": {**ORGANS}}
+    table |= {"organs": {"spleen": 1}} if other == "organs" else {"window": [-100, 300]}
+    (tmp_path / "table.json").write_text(json.dumps(table))
+    with pytest.raises(CobotError, match=rf"was trained with {other} .*or the organ_table"):
         evaluate(
             tmp_path / "run",
             dataset_dir=str(followed / "data" / "datalist.json"),
+            organ_table=str(tmp_path / "table.json"),
             split_file=str(followed / "run" / "split.json"),
             checkpoint=str(followed / "run" / "checkpoints" / "adapter_last.safetensors"),
             sam_checkpoint=None,
