@@ -56,7 +56,7 @@ def test_boxes_for_nothing(
     with pytest.raises(CobotError, match=message):
         run(image, tmp_path / "out", adapter, prompts_file=boxes)
     boxes.write_text(json.dumps({"cases": {}}))
-    with pytest.raises(CobotError, match=r"b\.json does not follow"):
+    with pytest.raises(CobotError, match=r"b\.json has schema None"):
         run(image, tmp_path / "out", adapter, prompts_file=boxes)
     assert not (tmp_path / "out").exists()
 
