@@ -79,8 +79,11 @@ def test_the_lines_are_ten_at_most_and_the_same_everywhere(document: str) -> Non
 
 def test_the_lines_train_and_score_the_tables_organs(followed: Path) -> None:
     with (followed / "run" / "metrics.csv").open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["method"] == "lora"]
-    assert [row["organ"] for row in rows] == list(ORGANS)
+        own = [row for row in csv.DictReader(file) if row["method"] == "lora"]
+    assert [(row["prompts"], row["organ"]) for row in own] == [
+        (prompts, organ) for prompts in ("box", "organ") for organ in ORGANS
+    ]
+    rows = [row for row in own if row["prompts"] == "box"]
     (case,) = {row["case"] for row in rows}
     truth = np.asarray(nib.load(followed / "data" / f"{case}.nii.gz").dataobj)
     for row in rows:
@@ -129,4 +132,5 @@ def test_another_table_is_not_evaluated(
             checkpoint=str(followed / "run" / "checkpoints" / "adapter_last.safetensors"),
             sam_checkpoint=None,
             image_size=None,
+            prompts="both",
         )
