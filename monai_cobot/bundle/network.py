@@ -92,8 +92,8 @@ def load_trained(
     if file is None:
         LOGGER.info("checkpoint: none, SAM is evaluated as it is (zero shot)")
         return None
+    _check_same(file, read_manifest(file), preprocessing, organs)
     manifest = load_adapter(network, file)
-    _check_same(file, manifest, preprocessing, organs)
     trained_on = manifest.get("split_hash")
     if trained_on not in (None, split.hash):
         raise CobotError(
