@@ -51,6 +51,7 @@ PICTURES = {
 
 VOLUME_TEXTS = {
     "__UNIT__": "slice",
+    "__TRUTH__": "label",
     "__BY_SLICE__": ", slice by slice",
     "__FILES__": "Volumes are NIfTI, one channel, with labels on the same grid:",
     "__SAMPLES__": "Orientation to RAS; no resampling. {intensities} Every axial slice that holds "
@@ -76,6 +77,7 @@ VOLUME_TEXTS = {
 }
 PICTURE_TEXTS = {
     "__UNIT__": "picture",
+    "__TRUTH__": "mask",
     "__BY_SLICE__": "",
     "__FILES__": "Pictures have 8 bits a channel, grey or colour, with masks of the same size:",
     "__SAMPLES__": "{intensities} Every picture with a\ntarget is a sample, with all its targets "

@@ -11,8 +11,8 @@ from typing import Any
 from monai_cobot.bundle.run_folder import SPLIT
 from monai_cobot.data import datasets
 from monai_cobot.data.checks import check_cases
-from monai_cobot.data.datalist import cases_from_datalist
 from monai_cobot.data.fingerprint import hash_cases
+from monai_cobot.data.labelled import find_labelled
 from monai_cobot.data.organ_table import read_organ_table
 from monai_cobot.data.spec import Case, DatasetSpec
 from monai_cobot.data.split_file import Split
@@ -58,10 +58,7 @@ def find_cases(dataset_dir: str | Path, spec: DatasetSpec) -> list[Case]:
     """
     if not str(dataset_dir):
         raise CobotError(f"dataset_dir is not set: give --dataset_dir, the folder of {spec.code}")
-    path = Path(dataset_dir).expanduser()
-    if spec.dimensions == 3 and path.suffix == ".json" and not path.is_dir():
-        return cases_from_datalist(path)
-    return spec.find_cases(path)
+    return find_labelled(dataset_dir, spec)
 
 
 def find_images(

@@ -52,6 +52,7 @@ def open_run(
         **{f"base_{key}": value for key, value in base.items()},
         "version": monai_cobot.__version__,
         "method": network.method,
+        "prompts": network.prompts,
         "options": network.options,
         "orchestrate": network.orchestrated,
         "orchestration": network.orchestration,

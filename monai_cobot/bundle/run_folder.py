@@ -14,6 +14,7 @@ from monai_cobot.whole_file import whole_file
 RECORD = "run.json"
 CHECKPOINTS = "checkpoints"
 SPLIT = "split.json"
+PREDICTIONS = ("predictions", "predictions_organ")
 
 
 class RunFolder:
@@ -99,7 +100,7 @@ class RunFolder:
     def clear(self) -> None:
         """Removes the run that is replaced, where ``overwrite`` is set and there is one."""
         if self.overwrite and self._record() is not None:
-            for folder in (CHECKPOINTS, "tensorboard", "predictions", "figures"):
+            for folder in (CHECKPOINTS, "tensorboard", *PREDICTIONS, "figures"):
                 if (self.path / folder).exists():
                     shutil.rmtree(self.path / folder)
             for name in (RECORD, SPLIT, "metrics.csv", "metrics.json"):

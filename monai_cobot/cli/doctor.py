@@ -14,7 +14,10 @@ from monai_cobot.errors import CobotError
 
 def doctor(
     directory: Annotated[Path, typer.Argument(help="Folder of the dataset, or a datalist JSON.")],
-    dataset: Annotated[str, typer.Option(help="Code of the dataset: ADOME, COCO, …")],
+    dataset: Annotated[str | None, typer.Option(help="Code of the dataset: ADOME, COCO, …")] = None,
+    organ_table: Annotated[
+        Path | None, typer.Option(help="Organ table of a dataset of your own, in its stead.")
+    ] = None,
     split_file: Annotated[
         Path | None, typer.Option(help="A split to hold against the cases.")
     ] = None,
@@ -29,13 +32,19 @@ def doctor(
 ) -> None:
     """Check every case of a dataset and say what to mend; exit status 1 where errors are found."""
     from monai_cobot.data import datasets
+    from monai_cobot.data.organ_table import read_organ_table
     from monai_cobot.doctor import check_dataset, print_diagnosis
     from monai_cobot.whole_file import whole_file
 
     if json_file is not None and json_file.exists() and not overwrite:
         raise CobotError(f"{json_file} exists: choose another name, or give --overwrite")
-    code = next((name for name in datasets.names() if name == dataset.upper()), dataset)
-    spec = datasets.get(code)
+    if (dataset is None) == (organ_table is None):
+        raise CobotError("give --dataset, the code of a dataset, or --organ-table, one of the two")
+    if organ_table is not None:
+        spec = read_organ_table(organ_table)
+    else:
+        code = next((name for name in datasets.names() if name == str(dataset).upper()), dataset)
+        spec = datasets.get(str(code))
     diagnosis = check_dataset(directory, spec, split_file, progress=sys.stderr.isatty())
     if json_file is not None:
         with whole_file(json_file) as file:

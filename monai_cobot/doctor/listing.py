@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from monai_cobot.data.datalist import NIFTI_ENDINGS, cases_from_datalist
+from monai_cobot.data.datalist import NIFTI_ENDINGS
 from monai_cobot.data.image_files import IMAGE_ENDINGS
+from monai_cobot.data.labelled import find_labelled
 from monai_cobot.data.problems import aside, collected
 from monai_cobot.data.spec import Case, DatasetSpec
 from monai_cobot.doctor.findings import Finding
@@ -27,10 +28,7 @@ def list_cases(directory: Path, spec: DatasetSpec) -> tuple[list[Case], list[Fin
     """
     cases: list[Case] = []
     with collected() as problems, _remarks() as remarks, aside("reader", directory):
-        if directory.suffix == ".json" and directory.is_file():
-            cases = cases_from_datalist(directory)
-        else:
-            cases = spec.find_cases(directory)
+        cases = find_labelled(directory, spec)
     findings = [Finding.from_problem(problem) for problem in problems]
     findings += [
         Finding.of(

@@ -115,7 +115,8 @@ class SavePictures(SavePredictions):
         masks = engine.state.output["pred"].cpu().numpy()
         file = self.path(batch["case"])
         write_label_picture(painted(masks, labels), file)
-        LOGGER.info("%s: %d boxes -> %s", batch["case"], len(batch["boxes"]), file)
+        prompts = " and ".join(engine.inferer.kinds)
+        LOGGER.info("%s: %d masks of %s prompts -> %s", batch["case"], len(masks), prompts, file)
 
 
 def answered_pictures(engine: Engine) -> dict[str, Answered]:

@@ -140,8 +140,8 @@ class VolumeCollate:
 
     The batch has ``image`` and, where there is a truth, ``label`` (1, 1, X, Y, Z), voxel frame,
     plain tensors; ``prompts`` and ``starts``; ``case``, ``patient``; ``source``, the path of the
-    image; ``spacing``, mm along X, Y and Z. Of an item with ``slices`` (a split by slice) the
-    truth on other slices is taken out.
+    image; ``spacing``, mm along X, Y and Z; ``slices``, those of an item of a split by slice, else
+    None: the truth on other slices is taken out.
 
     Args:
         boxes: gives an item's prompts.
@@ -166,7 +166,12 @@ class VolumeCollate:
         if "label" in item:
             item["label"] = _only(item["label"].as_tensor(), item.get("slices"))
             batch["label"] = item["label"][None]
-        return {**batch, "prompts": self.boxes(item), "starts": self.boxes.starts(item)}
+        return {
+            **batch,
+            "prompts": self.boxes(item),
+            "starts": self.boxes.starts(item),
+            "slices": item.get("slices"),
+        }
 
 
 def prepare_volume(
@@ -178,7 +183,7 @@ def prepare_volume(
         batch["image"].to(device, non_blocking=non_blocking),
         None if label is None else label.to(device, non_blocking=non_blocking),
         (),
-        {key: batch[key] for key in ("prompts", "starts", "spacing", "case")},
+        {key: batch[key] for key in ("prompts", "starts", "spacing", "slices", "case")},
     )
 
 

@@ -10,6 +10,7 @@ from monai.inferers import Inferer
 
 from monai_cobot.errors import CobotError
 from monai_cobot.inferers.jitter import jittered_boxes
+from monai_cobot.inferers.painting import paint_logits
 from monai_cobot.inferers.volume import KINDS
 from monai_cobot.transforms import BoxJitter, SAMFrame
 
@@ -17,7 +18,8 @@ from monai_cobot.transforms import BoxJitter, SAMFrame
 class PromptedImageInferer(Inferer):
     """Run a promptable network over one picture and give a mask a prompt, in its own pixels.
 
-    Masks of different prompts may overlap: nothing is painted into one map.
+    Masks of different boxes may overlap: they are of instances. Those of organ prompts do not: as
+    in a volume, a pixel is of the organ with the highest logit above 0.
 
     Args:
         image_size: side S of the network's square input, in pixels.
@@ -96,11 +98,13 @@ class PromptedImageInferer(Inferer):
         device = inputs.device if self.device is None else torch.device(self.device)
         image = frame.image_to_model(inputs[0].to(device))[None]
         used = frame.boxes_to_model(self.jittered_boxes(boxes, size, case).to(device))
-        kind = torch.float32 if self.logits else torch.uint8
-        answers = [torch.zeros(0, *size, dtype=kind, device=inputs.device)]
-        for logits in self._logits(network, image, used, args, kwargs):
+        dtype = torch.float32 if self.logits else torch.uint8
+        answers = [torch.zeros(0, *size, dtype=dtype, device=inputs.device)]
+        for kind, logits in self._logits(network, image, used, args, kwargs):
             found = frame.logits_to_slice(logits.float())
-            answers.append((found if self.logits else found > 0).to(answers[0]))
+            if not self.logits:
+                found = _disjoint(found) if kind == "organ" else found > 0
+            answers.append(found.to(answers[0]))
         return torch.cat(answers)
 
     def _logits(
@@ -110,14 +114,14 @@ class PromptedImageInferer(Inferer):
         boxes: torch.Tensor,
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
-    ) -> Iterator[torch.Tensor]:
-        """Logits (N, S, S) chunk by chunk: of the boxes, then of the organ prompts."""
+    ) -> Iterator[tuple[str, torch.Tensor]]:
+        """Kind and logits (N, S, S) chunk by chunk: of the boxes, then of the organ prompts."""
         starts = range(0, len(boxes), self.chunk) if "box" in self.kinds else ()
         for start in starts:
             part = boxes[start : start + self.chunk]
-            yield network(image, *args, boxes=[part], **kwargs)[:, 0]
+            yield "box", network(image, *args, boxes=[part], **kwargs)[:, 0]
         if "organ" in self.kinds:
-            yield network(image, *args, **kwargs)[0]
+            yield "organ", network(image, *args, **kwargs)[0]
 
     def jittered_boxes(
         self, boxes: torch.Tensor, size: tuple[int, int], case: str = ""
@@ -134,3 +138,10 @@ class PromptedImageInferer(Inferer):
         """
         frame = SAMFrame(*size, self.image_size)
         return jittered_boxes(boxes, self.jitter, frame, self.seed, case)
+
+
+def _disjoint(logits: torch.Tensor) -> torch.Tensor:
+    """Masks (K, H, W) of logits, each pixel in that of the highest one above 0 alone."""
+    organs = torch.arange(1, len(logits) + 1)
+    painted = paint_logits(logits, organs)
+    return painted[None] == organs.to(painted)[:, None, None]

@@ -80,6 +80,7 @@ class PromptedVolumeInferer(Inferer):
         case: str = "",
         starts: Sequence[Start] = (),
         spacing: Sequence[float] = (1.0, 1.0, 1.0),
+        slices: Sequence[int] | None = None,
         **kwargs: Any,
     ) -> torch.Tensor:
         """Segment one volume.
@@ -94,6 +95,7 @@ class PromptedVolumeInferer(Inferer):
             case: its name, which seeds the jitter.
             starts: where organs are known that are to be followed; they are used without jitter.
             spacing: millimetres between voxels along X, Y and Z, for the starts.
+            slices: the z that organ prompts are run over, for a split by slice; None is all.
 
         Returns:
             (1, M, X, Y, Z) uint8 on the inputs' device, voxel frame, a label map for each of the
@@ -109,31 +111,33 @@ class PromptedVolumeInferer(Inferer):
                 f"expected one volume (1, 1, X, Y, Z), got {tuple(inputs.shape)}: give volumes "
                 "one at a time (batch_size: 1)"
             )
-        slices = volume_to_slices(inputs[0])
-        _check_prompts(prompts, len(slices), case)
-        _check_starts(starts, len(slices), case)
+        stack = volume_to_slices(inputs[0])
+        _check_prompts(prompts, len(stack), case)
+        _check_starts(starts, len(stack), case)
         if starts and "box" not in self.kinds:
             raise CobotError(f"case {case}: organ prompts follow no starts: set prompts: box")
-        height, width = int(slices.shape[2]), int(slices.shape[3])
+        height, width = int(stack.shape[2]), int(stack.shape[3])
         frame = SAMFrame(height, width, self.image_size)
         device = inputs.device if self.device is None else torch.device(self.device)
-        labels = slices.new_zeros(len(slices), len(self.kinds), height, width, dtype=torch.uint8)
+        labels = stack.new_zeros(len(stack), len(self.kinds), height, width, dtype=torch.uint8)
 
         def segment(z: int, boxes: torch.Tensor, organs: torch.Tensor) -> torch.Tensor:
-            image = frame.image_to_model(slices[z].to(device))[None]
+            image = frame.image_to_model(stack[z].to(device))[None]
             model_boxes = frame.boxes_to_model(boxes.to(device))
             logits = network(image, *args, boxes=[model_boxes], **kwargs)
             return frame.logits_to_slice(logits[:, 0].float())
 
-        paintings = self.propagation(slices, starts, segment, spacing, self.progress)
+        paintings = self.propagation(stack, starts, segment, spacing, self.progress)
         for z, painting in paintings.items():
             labels[z, self.kinds.index("box")] = label_map(painting)
         used = self.jittered_prompts(prompts, (height, width), case)
-        todo = range(len(slices)) if "organ" in self.kinds else used
+        todo = sorted({*used, *(range(len(stack)) if slices is None else slices)})
+        if "organ" not in self.kinds:
+            todo = list(used)
         for z in tqdm(
             todo, desc=case or "slices", unit="slice", leave=False, disable=not self.progress
         ):
-            image = frame.image_to_model(slices[z].to(device))[None]
+            image = frame.image_to_model(stack[z].to(device))[None]
             boxes, organs = used.get(z, NO_BOX)
             model_boxes = frame.boxes_to_model(boxes.to(device))
             for kind, logits in self._answers(network, image, model_boxes, args, kwargs).items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from monai_cobot.errors import CobotError
 from monai_cobot.transforms import load_prompts
@@ -36,7 +37,20 @@ class CasePrompts:
 
     def write(self, case: str, folder: Path) -> Path:
         """Writes one case's prompts to ``folder``; of a case that has none, a file without any."""
-        own = {name: entry for name, entry in self.document["cases"].items() if name == case}
+        own = {
+            name: self._moved(entry)
+            for name, entry in self.document["cases"].items()
+            if name == case
+        }
         file = folder / self.path.name
         file.write_text(json.dumps({**self.document, "cases": own}), encoding="utf-8")
         return file
+
+    def _moved(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """A case's entry whose mask files are found from anywhere."""
+        moved = dict(entry)
+        if "masks" in entry:
+            moved["masks"] = [
+                {**mask, "mask": str(self.path.parent / mask["mask"])} for mask in entry["masks"]
+            ]
+        return moved

@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -14,6 +15,7 @@ from monai_cobot.data.phantom import make_cohort
 from monai_cobot.doctor.codes import ERRORS, INFOS, WARNINGS
 from monai_cobot.errors import CobotError
 from tests.conftest import REPOSITORY
+from tests.data.picture_files import block, save_mask, save_picture
 from tests.doctor import picture_faults as faults
 
 RUNNER = CliRunner()
@@ -112,3 +114,24 @@ def test_every_code_of_the_package_is_known() -> None:
             used |= set(re.findall(pattern, path.read_text()))
     assert used
     assert used <= known
+
+
+def test_a_dataset_of_ones_own(tmp_path: Path) -> None:
+    """A datalist of pictures with an organ table, clean and with a mask of another size."""
+    entries = []
+    for number in range(3):
+        picture = save_picture(tmp_path / f"p{number}.png", seed=number)
+        save_mask(tmp_path / f"m{number}.png", block(1, 1, 3, 4, 1))
+        entries.append({"image": picture.name, "mask": f"m{number}.png"})
+    datalist, table = tmp_path / "list.json", tmp_path / "table.json"
+    datalist.write_text(json.dumps({"training": entries}))
+    table.write_text(json.dumps({"modality": "US", "organs": {"cyst": 1}}))
+    status, text = run(datalist, "--organ-table", table)
+    assert (status, "0 errors" in text) == (0, True), text
+    save_mask(tmp_path / "m1.png", np.ones((3, 3)))
+    status, text = run(datalist, "--organ-table", table)
+    assert status == 1
+    assert "m1.png" in text
+    for wrong in ((), ("--dataset", "adome", "--organ-table", table)):
+        with pytest.raises(CobotError, match="give --dataset"):
+            run(datalist, *wrong)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import nibabel as nib
@@ -11,6 +12,8 @@ import pytest
 import SimpleITK as sitk
 
 from monai_cobot.data import datasets
+from monai_cobot.segmentation.prompting import CasePrompts
+from monai_cobot.transforms import load_prompts
 from tests.bundle.conftest import Run
 from tests.segmentation.conftest import labels_of, make_scan, run, write_boxes, write_nifti
 
@@ -104,3 +107,20 @@ def test_volumes_are_voxels_times_their_size(adapter: Path, tmp_path: Path) -> N
     for organ, value in datasets.get("ADOME").labels.items():
         ml = (counted == value).sum() * 1.3 * 0.7 * 4.1 / 1000
         assert found.get(organ, 0) == pytest.approx(ml, abs=0.001)  # three decimals
+
+
+def test_masks_are_found_from_where_the_file_is(tmp_path: Path) -> None:
+    """A case's prompts are written elsewhere; its mask files stay where they are."""
+    masks = [{"organ": "liver", "mask": "drawn/liver.nii.gz"}]
+    document = {"schema": "monai_cobot/prompts/2", "frame": "source", "units": "voxel edges",
+                "cases": {"a": {"masks": masks}}}  # fmt: skip
+    (tmp_path / "drawn").mkdir()
+    volume = np.zeros((4, 4, 4), np.uint8)
+    volume[1:3, 1:3, 2] = 1
+    nib.save(nib.Nifti1Image(volume, np.eye(4)), tmp_path / "drawn" / "liver.nii.gz")
+    (tmp_path / "boxes.json").write_text(json.dumps(document))
+    (tmp_path / "elsewhere").mkdir()
+    prompts = CasePrompts(tmp_path / "boxes.json", {"liver": 1}, ["a"])
+    written = prompts.write("a", tmp_path / "elsewhere")
+    (mask,) = load_prompts(written, {"liver": 1})["a"]
+    assert Path(mask.file) == tmp_path / "drawn" / "liver.nii.gz"
