@@ -319,7 +319,7 @@ def drift(folder: Path) -> list[str]:
             path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()
         }
         for name in sorted({*wanted, *there}):
-            if name.startswith(OWN):
+            if name not in wanted and name.startswith(OWN):
                 continue
             same = name in there and there[name].read_text() == wanted.get(name)
             differing += [] if same else [f"{bundle.name}/{name}"]

@@ -34,8 +34,22 @@ def get_dataset(code: str, organ_table: str | Path | None = None) -> DatasetSpec
 
     See :func:`monai_cobot.data.datasets.get` and
     :func:`monai_cobot.data.organ_table.read_organ_table`, also for what is raised.
+
+    Raises:
+        CobotError: a table of pictures in a bundle of volumes, or the other way round.
     """
-    return read_organ_table(organ_table) if organ_table else datasets.get(code)
+    spec = datasets.get(code)
+    if not organ_table:
+        return spec
+    own = read_organ_table(organ_table)
+    if own.dimensions != spec.dimensions:
+        what = {2: "pictures", 3: "volumes"}
+        raise CobotError(
+            f"organ_table {organ_table} (modality {own.modality}) is of {what[own.dimensions]}, "
+            f"this bundle of {what[spec.dimensions]}: use brast_breast_us_segmentation for "
+            "pictures, and adome_abdomen_ct_segmentation for volumes"
+        )
+    return own
 
 
 def get_preprocessing(spec: DatasetSpec) -> Preprocessing:
@@ -62,16 +76,20 @@ def find_cases(dataset_dir: str | Path, spec: DatasetSpec) -> list[Case]:
 
 
 def find_images(
-    dataset_dir: str | Path, spec: DatasetSpec, prompts_file: str | Path | None = None
+    dataset_dir: str | Path,
+    spec: DatasetSpec,
+    prompts_file: str | Path | None = None,
+    kinds: Sequence[str] = ("box",),
 ) -> list[Case]:
     """Images of a folder for inference.
 
-    The truth that lies beside them is taken only where no ``prompts_file`` gives the boxes.
+    The truth that lies beside them is taken only where boxes are needed, and no ``prompts_file``
+    gives them.
     """
     if not str(dataset_dir):
         raise CobotError("dataset_dir is not set: give --dataset_dir, a folder of NIfTI files")
     cases = spec.find_images(Path(dataset_dir).expanduser())
-    if not prompts_file:
+    if not prompts_file and "box" in kinds:
         return cases
     truth = ("label", "instances")
     return [{key: value for key, value in case.items() if key not in truth} for case in cases]

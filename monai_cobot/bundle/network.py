@@ -150,12 +150,19 @@ def _check_same(
             )
 
 
-def inference_prompts(network: CobotSAM, prompts_file: str | Path | None) -> str:
+def inference_prompts(
+    network: CobotSAM,
+    prompts_file: str | Path | None,
+    checkpoint: str | Path | None,
+) -> str:
     """The prompts of an inference: boxes where a file gives them, else the organs' where learned.
 
-    A network without organ prompts needs boxes in any case.
+    A network without organ prompts, and one that is untrained (``checkpoint: none``), needs boxes.
     """
-    return "box" if prompts_file or network.organ_prompts is None else "organ"
+    if prompts_file and network.prompts == "organ":
+        LOGGER.warning("%s: the adapter was trained without boxes, and is given some", prompts_file)
+    trained = checkpoint not in (None, "", "none") and network.organ_prompts is not None
+    return "box" if prompts_file or not trained else "organ"
 
 
 def run_columns(

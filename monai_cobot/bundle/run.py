@@ -37,7 +37,7 @@ def open_run(
 
     Args:
         output_dir: folder of the run.
-        network: its base model and method are part of the configuration.
+        network: its base model, method and prompts are part of the configuration.
         split: likewise, by its hash.
         cases: likewise, by the hash of their files.
         resume: ``auto`` or ``never``.
@@ -53,6 +53,7 @@ def open_run(
         "version": monai_cobot.__version__,
         "method": network.method,
         "prompts": network.prompts,
+        "processes": idist.get_world_size(),
         "options": network.options,
         "orchestrate": network.orchestrated,
         "orchestration": network.orchestration,

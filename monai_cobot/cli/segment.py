@@ -38,6 +38,9 @@ def segment(
     sam_checkpoint: Annotated[
         str | None, typer.Option(help="Weights of SAM, the same file as in the training.")
     ] = None,
+    organ_table: Annotated[
+        Path | None, typer.Option(help="Organ table of the training, where it had one.")
+    ] = None,
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, cuda:1, …; default: CUDA if there is one.")
     ] = None,
@@ -60,7 +63,11 @@ def segment(
 
     place = segmentation.Output.of(output, overwrite, skip_existing)
     inference = segmentation.BundleInference(
-        bundle, adapter, sam_checkpoint, None if device is None else checked_device(device)
+        bundle,
+        adapter,
+        sam_checkpoint,
+        None if device is None else checked_device(device),
+        organ_table,
     )
     try:
         summary = segmentation.segment(

@@ -17,6 +17,7 @@ from monai_cobot.data.datalist import (
     sorted_cases,
 )
 from monai_cobot.data.image_files import mask_pixels, plain_images
+from monai_cobot.data.problems import Problem, Refused, aside
 from monai_cobot.data.spec import Case
 from monai_cobot.errors import CobotError
 
@@ -43,13 +44,17 @@ class PictureList:
 
         Raises:
             CobotError: no such file or list, an entry with neither or both, a file that does not
-                exist, a case named twice.
+                exist, a mask with other values than the table's, a case named twice.
         """
         path = Path(directory)
         entries = read_json(path).get("training")
         if not isinstance(entries, list) or not entries:
             raise CobotError(f"{path} has no pictures in a list 'training': expected {EXPECTED}")
-        return sorted_cases((self._case(entry, path) for entry in entries), path)
+        cases = []
+        for entry in entries:
+            with aside("datalist_entry", path):
+                cases.append(self._case(entry, path))
+        return sorted_cases(cases, path)
 
     def find_images(self, directory: str | Path) -> list[Case]:
         """Pictures of a folder, for inference; CobotError where there is none."""
@@ -62,13 +67,14 @@ class PictureList:
             raise CobotError(f"{path}: entry {entry!r} needs a 'mask' or 'instances', one of them")
         image = existing_file(entry["image"], path)
         name = str(entry.get("case") or image.stem)
-        instances = (
-            self._from_mask(existing_file(entry["mask"], path))
-            if "mask" in entry
-            else _resolved(entry["instances"], path)
-        )
+        own = dict(entry)
+        if "mask" in entry:
+            own["mask"] = str(existing_file(entry["mask"], path))
+            instances = self._from_mask(Path(own["mask"]))
+        else:
+            instances = _resolved(entry["instances"], path)
         return {
-            **{key: value for key, value in entry.items() if key != "mask"},
+            **own,
             "case": name,
             "patient": patient_of_entry(entry.get("patient"), name, path),
             "image": str(image),
@@ -78,6 +84,13 @@ class PictureList:
     def _from_mask(self, mask: Path) -> list[dict[str, Any]]:
         """An instance an organ that the mask file holds."""
         present = set(np.unique(mask_pixels(mask)).tolist())
+        strange = sorted(present - {0, *self.labels.values()})
+        if strange:
+            message = (
+                f"{mask} has numbers {strange[:5]} outside the class table: renumber it (0 and the "
+                f"labels {sorted(self.labels.values())}), or add them to the organ table"
+            )
+            raise Refused(Problem("mask_values", message, str(mask)))
         return [
             {"instance": label, "organ": organ, "index_mask": str(mask), "value": label}
             for organ, label in self.labels.items()

@@ -111,9 +111,9 @@ class ImageDataset(DrawnDataset):
         super().__init__(transform, seed)
         with_target = [bool(target_instances(dict(item))) for item in data]
         empty = [place for place, item in enumerate(data) if item.get("instances") == []]
-        empty = _evenly(empty, _empty_count(empty_slices, sum(with_target)))
+        taken = set(_evenly(empty, _empty_count(empty_slices, sum(with_target))))
         self.data = [
-            item for place, item in enumerate(data) if with_target[place] or place in set(empty)
+            item for place, item in enumerate(data) if with_target[place] or place in taken
         ]
         self.read = read
         self.cache = cache

@@ -87,7 +87,7 @@ def unlisted(
 
 
 def _files(case: Case) -> Iterator[str]:
-    yield from (case[key] for key in ("image", "label") if key in case)
+    yield from (case[key] for key in ("image", "label", "mask") if key in case)
     for instance in case.get("instances", ()):
         yield from instance.get("mask_files", ())
         yield from ([instance["index_mask"]] if "index_mask" in instance else ())

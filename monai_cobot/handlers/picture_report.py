@@ -50,6 +50,8 @@ class PictureReport(EvaluationReport):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.names = {organ.label: organ.name for organ in self.organs}
+        if self.paper_protocol:
+            LOGGER.warning("paper_protocol: the paper's pooled Dice is of volumes, not of pictures")
         self.kept: dict[tuple[str, str], Answered] = {}
 
     def add(self, engine: Engine) -> None:

@@ -113,7 +113,8 @@ class EvaluationReport:
         rows = [*self.rows, *pooled]
         summary = metrics.summarise(rows, self.seed)
         metrics.write_csv(rows, self.folder / "metrics.csv")
-        metrics.write_json({**summary, "boxes": "oracle boxes"}, self.folder / "metrics.json")
+        boxes = "oracle boxes" if metrics.BOX in engine.inferer.kinds else "none"
+        metrics.write_json({**summary, "boxes": boxes}, self.folder / "metrics.json")
         metrics.dice_box_plot(self.rows, self.folder / FIGURES / "dice.png")
         self.draw(self.folder / FIGURES)
         metrics.print_scores(summary)

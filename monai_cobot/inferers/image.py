@@ -74,7 +74,8 @@ class PromptedImageInferer(Inferer):
             inputs: (1, 1 or 3, H, W), 0..255, slice frame.
             network: ``network(image (1, 3, S, S), boxes=[(P, 4)])`` gives logits (P, 1, S, S), a
                 row a box; with organ prompts ``network(image)`` gives (1, K, S, S), silent where an
-                organ is absent; all in the model frame. It gets ``args`` and ``kwargs`` too.
+                organ is absent, and ``network(image, boxes=…, answers=True)`` both, as ``boxes``
+                and ``found``; all in the model frame. It gets ``args`` and ``kwargs`` too.
             boxes: (P, 4) XYXY, slice frame.
             case: its name, which seeds the jitter.
 
@@ -109,19 +110,24 @@ class PromptedImageInferer(Inferer):
 
     def _logits(
         self,
-        network: Callable[..., torch.Tensor],
+        network: Callable[..., Any],
         image: torch.Tensor,
         boxes: torch.Tensor,
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
     ) -> Iterator[tuple[str, torch.Tensor]]:
         """Kind and logits (N, S, S) chunk by chunk: of the boxes, then of the organ prompts."""
-        starts = range(0, len(boxes), self.chunk) if "box" in self.kinds else ()
-        for start in starts:
+        organs = None
+        for start in range(0, len(boxes), self.chunk) if "box" in self.kinds else ():
             part = boxes[start : start + self.chunk]
-            yield "box", network(image, *args, boxes=[part], **kwargs)[:, 0]
+            if start == 0 and "organ" in self.kinds:  # both on one embedding
+                answers = network(image, *args, boxes=[part], answers=True, **kwargs)
+                organs = answers.found[0]
+                yield "box", answers.boxes[:, 0]
+            else:
+                yield "box", network(image, *args, boxes=[part], **kwargs)[:, 0]
         if "organ" in self.kinds:
-            yield "organ", network(image, *args, **kwargs)[0]
+            yield "organ", network(image, *args, **kwargs)[0] if organs is None else organs
 
     def jittered_boxes(
         self, boxes: torch.Tensor, size: tuple[int, int], case: str = ""

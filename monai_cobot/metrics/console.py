@@ -36,8 +36,8 @@ def scores_table(summary: Mapping[str, Any], protocol: str = CLINICAL) -> Table:
     Returns:
         a table that ends in the means over the organs (of pictures over all instances too), Dice
         and IoU; `n` is the number of cases with the organ in truth or prediction, or of instances
-        of the class (of the first method that has it), and a missed organ is counted in brackets
-        behind its Dice.
+        of the class (of the first method that has it), and a missed or falsely found organ is
+        counted in brackets behind its Dice.
     """
     groups = [group for group in summary["groups"] if group["protocol"] == protocol]
     pictures = any(group["instances"] for group in groups)
@@ -79,6 +79,8 @@ def print_scores(
         if any(group["instances"] for group in groups):
             what = "of k instances"
         console.print(Text(f"(−k): {what} the prediction is empty: Dice 0"))
+    if any(organ["n_false"] for group in groups for organ in group["organs"].values()):
+        console.print(Text("(+k): k more do not have the organ, but the prediction has: Dice 0"))
 
 
 def print_organ_table(table: OrganTable, console: Console | None = None) -> None:
@@ -111,7 +113,8 @@ def _organ(entry: Mapping[str, Any] | None) -> str:
     if entry is None:
         return "–"
     missed = f" (−{entry['n_missed']})" if entry["n_missed"] else ""
-    return _value(entry["dice"]) + missed
+    false = f" (+{entry['n_false']})" if entry["n_false"] else ""
+    return _value(entry["dice"]) + missed + false
 
 
 def _value(score: Mapping[str, Any]) -> str:

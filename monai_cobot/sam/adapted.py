@@ -120,7 +120,8 @@ class CobotSAM(nn.Module):
 
         Returns:
             With boxes, their logits (sum of P_b, 1, S, S); see :func:`predict_masks`. With
-            ``answers`` those and the organs' as :class:`Answers`. With an image alone, of a model
+            ``answers`` those (none where boxes are not trained) and the organs' as
+            :class:`Answers`. With an image alone, of a model
             with organ prompts, (B, K, S, S) logits of all organs, silent where an organ is absent;
             of a model without, (B, 1, S, S) for a box around the whole image.
         """
@@ -134,7 +135,8 @@ class CobotSAM(nn.Module):
         return Answers(self._answer_boxes(embeddings, boxes, image), organs, quality)
 
     def _answer_boxes(self, embeddings: Tensor, boxes: Sequence[Tensor], image: Tensor) -> Tensor:
-        if not sum(len(found) for found in boxes):  # slices without a target
+        unused = self.prompts == "organ"  # boxes are not trained then
+        if unused or not sum(len(found) for found in boxes):  # or there is no target
             return image.new_zeros(0, 1, *image.shape[-2:])
         return upscale(decode_images(self.sam, embeddings, boxes), image)
 

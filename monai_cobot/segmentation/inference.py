@@ -21,15 +21,17 @@ CONFIG = Path("configs") / "inference.yaml"
 class BundleInference:
     """Runs the config as ``python -m monai.bundle run`` does; only what is asked for is built.
 
-    Of the config it uses the ids ``spec``, ``network_def``, ``network``, ``boxes`` and
+    Of the config it uses the ids ``spec``, ``network_def``, ``network``, ``inferer``, ``boxes`` and
     ``checkpoint``, and sets ``bundle_root``, ``dataset#data``, ``output_dir``, ``prompts_file``,
-    ``overwrite``, ``checkpoint``, ``sam_checkpoint`` and ``device``. All else is the bundle's.
+    ``overwrite``, ``checkpoint``, ``sam_checkpoint``, ``organ_table`` and ``device``. All else is
+    the bundle's.
 
     Args:
         bundle: its folder.
         adapter: the adapter file; None is the config's own.
         sam_checkpoint: weights of the base model; None is the config's own.
         device: of the network; None is the config's own.
+        organ_table: of a dataset of one's own, with which the adapter was trained.
 
     Raises:
         CobotError: no bundle, or one that does not segment volumes.
@@ -41,6 +43,7 @@ class BundleInference:
         adapter: str | Path | None = None,
         sam_checkpoint: str | Path | None = None,
         device: torch.device | None = None,
+        organ_table: str | Path | None = None,
     ) -> None:
         self.root = Path(bundle).expanduser().resolve()
         if not (self.root / CONFIG).is_file():
@@ -53,6 +56,7 @@ class BundleInference:
             "checkpoint": None if adapter is None else Path(adapter).expanduser(),
             "sam_checkpoint": None if sam_checkpoint is None else _weights(sam_checkpoint),
             "device": device,
+            "organ_table": None if organ_table is None else Path(organ_table).expanduser(),
         }
         self.settings = {name: value for name, value in given.items() if value is not None}
         self.spec = self._get_spec()
@@ -109,6 +113,8 @@ class BundleInference:
             CobotError: what the bundle's checks and transforms raise.
         """
         settings = {"prompts_file": prompts_file, "output_dir": output_dir, "overwrite": overwrite}
+        if "label" in item and self._finds_organs():
+            item = {key: value for key, value in item.items() if key != "label"}
         workflow = self._workflow([item], **settings)
         try:
             workflow.initialize()
@@ -117,6 +123,10 @@ class BundleInference:
         except Exception as error:
             _raise_user_error(error)
             raise
+
+    def _finds_organs(self) -> bool:
+        """Whether the organ prompts do without boxes, and so without a truth beside the image."""
+        return "box" not in getattr(_part(self._workflow(), "inferer"), "kinds", ("box",))
 
     def _get_spec(self) -> DatasetSpec:
         workflow = self._workflow()

@@ -65,6 +65,12 @@ class Output:
                 "--overwrite does all again; or choose another OUTPUT"
             )
 
+    def has_other_prompts(self, made_with: dict[str, Any]) -> bool:
+        """Whether there are results of an earlier run that had another prompts file."""
+        earlier = Summary.load(self.folder) if self.skip_existing else None
+        name = "prompts_sha256"
+        return earlier is not None and earlier.made_with.get(name) != made_with[name]
+
     def begin(self, made_with: dict[str, Any], cases: Sequence[str]) -> dict[str, CaseResult]:
         """Makes the folder.
 

@@ -51,6 +51,7 @@ class CasePrompts:
         moved = dict(entry)
         if "masks" in entry:
             moved["masks"] = [
-                {**mask, "mask": str(self.path.parent / mask["mask"])} for mask in entry["masks"]
+                {**mask, "mask": str(self.path.parent / Path(mask["mask"]).expanduser())}
+                for mask in entry["masks"]
             ]
         return moved

@@ -64,9 +64,12 @@ def segment(
         prompts = CasePrompts(prompts_file, bundle.spec.labels, cases)
     bundle.build_network()
     summary = _begin(bundle, prompts, sources)
+    of_other_prompts = output.has_other_prompts(summary.made_with)
     summary.cases = output.begin(summary.made_with, cases)
     for source in tqdm(sources, desc="cases", unit="case", disable=not progress):
         result = _run_case(source, output, bundle, prompts)
+        if result.status == SKIPPED and of_other_prompts:
+            result.notes.append("this result was made with another prompts file")
         summary.cases[source.case] = result
         summary.waiting.remove(source.case)
         summary.save(output.folder)

@@ -16,6 +16,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow, verify_net_in_out
 
 from monai_cobot.data import datasets
 from tests.bundle.conftest import ADOME, ALL, BRAST, BUNDLES, FAST, MOMO, SPLEN, code_of, run_bundle
+from tests.bundle.small_data import small_data
 
 USER_IDS = [
     "dataset_dir", "output_dir", "epochs", "method", "orchestrate", "sam", "sam_checkpoint",
@@ -91,19 +92,27 @@ def test_default_protocol_is_the_papers() -> None:
     assert {name: config[name] for name in wanted} == wanted
 
 
+@pytest.fixture(scope="module", params=ALL, ids=code_of)
+def bundle_and_data(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
+    return request.param, small_data(request.param, tmp_path_factory.mktemp("data"))
+
+
 @pytest.mark.parametrize(
     ("configs", "kind"),
     [(["train"], "train"), (["train", "evaluate"], "train"), (["inference"], "inference")],
 )
 def test_properties_that_monai_looks_for(
-    cohort: Path, tmp_path: Path, configs: list[str], kind: str
+    bundle_and_data: tuple[Path, Path], tmp_path: Path, configs: list[str], kind: str
 ) -> None:
+    bundle, data = bundle_and_data
     own = {"checkpoint": None} if kind == "inference" else {"checkpoint": "none"}
     workflow = ConfigWorkflow(
-        [str(ADOME / "configs" / f"{name}.yaml") for name in configs],
+        [str(bundle / "configs" / f"{name}.yaml") for name in configs],
         workflow_type=kind,
         logging_file=False,
-        dataset_dir=str(cohort),
+        dataset_dir=str(data),
         output_dir=str(tmp_path / "run"),
         **own,
         **FAST,
@@ -117,14 +126,16 @@ def test_network_has_the_format_of_the_metadata(bundle: Path) -> None:
     """MONAI's own check, with the small SAM at the input size that the metadata states."""
     configs = bundle / "configs"
     with torch.no_grad():
-        verify_net_in_out(
-            net_id="network_def",
-            meta_file=str(configs / "metadata.json"),
-            config_file=str(configs / "train.yaml"),
-            device="cpu",
-            sam="small",
-            image_size=1024,
-        )
+        for config, own in (("train", {}), ("inference", {"checkpoint": "none"})):
+            verify_net_in_out(
+                net_id="network_def",
+                meta_file=str(configs / "metadata.json"),
+                config_file=str(configs / f"{config}.yaml"),
+                device="cpu",
+                sam="small",
+                image_size=1024,
+                **own,
+            )
 
 
 def test_optimiser_is_adam(cohort: Path) -> None:

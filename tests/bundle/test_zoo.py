@@ -111,7 +111,6 @@ def test_ckpt_export(bundle: Path, tmp_path: Path) -> None:
         input_shape=[1, 3, 64, 64],
         bundle_root=str(bundle),
         checkpoint="none",  # the state is in ckpt_file
-        prompts="both",
         **IDS,
     )
     exported, metadata, extra = load_net_with_metadata(

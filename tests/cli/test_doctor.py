@@ -128,10 +128,12 @@ def test_a_dataset_of_ones_own(tmp_path: Path) -> None:
     table.write_text(json.dumps({"modality": "US", "organs": {"cyst": 1}}))
     status, text = run(datalist, "--organ-table", table)
     assert (status, "0 errors" in text) == (0, True), text
+    save_mask(tmp_path / "m0.png", block(1, 1, 3, 4, 255))  # numbers that are no label
     save_mask(tmp_path / "m1.png", np.ones((3, 3)))
     status, text = run(datalist, "--organ-table", table)
     assert status == 1
     assert "m1.png" in text
+    assert "m0.png" in text
     for wrong in ((), ("--dataset", "adome", "--organ-table", table)):
         with pytest.raises(CobotError, match="give --dataset"):
             run(datalist, *wrong)

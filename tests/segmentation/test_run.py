@@ -156,7 +156,6 @@ def test_a_copied_bundle_with_its_own_adapter(
     from tests.bundle.conftest import ADOME
 
     bundle = shutil.copytree(ADOME, tmp_path / "elsewhere" / "mine")
-    (bundle / "models").mkdir()
     shutil.copy(adapter, bundle / "models" / "adapter.safetensors")
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
