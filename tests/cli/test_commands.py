@@ -30,7 +30,21 @@ def test_methods_on_vit_b_have_the_papers_counts() -> None:
         ("lora", True): 148320,
         ("adaptformer", False): 322752,
         ("adaptformer", True): 324048,
+        ("dora", False): 165888,
+        ("dora", True): 166752,
+        ("bitfit", False): 101376,
+        ("bitfit", True): 228624,
+        ("ssf", False): 202752,
+        ("ssf", True): 492096,
+        ("attention_tuning", False): 28441088,
+        ("attention_tuning", True): 28460432,
+        ("vpt", False): 101376,
+        ("lst", False): 7908172,
+        ("full", False): 89670912,
     }
+    assert {r["identity_at_start"] for r in rows.values()} == {"exact", "no"}
+    assert rows["vpt", False]["reasons"]["identity_at_start"].startswith("every token attends")
+    assert not rows["lora", True]["reasons"]
     assert rows["lora", True]["foldable"]
     assert rows["lora", True]["mergeable"]
     assert not rows["adaptformer", True]["mergeable"]
