@@ -32,12 +32,15 @@ class Adaptation:
             left as they are at the start, rather than followed by something that starts at zero.
         parameters: names, relative to the encoder, of the method's own parameters. They alone
             are trained in the encoder, and they alone make an adapter checkpoint.
+        undecayed: those of them that start at SAM's own values, or at 1 to leave SAM as it is.
+            Weight decay, which draws to 0, would take the model away from SAM.
     """
 
     bottlenecks: tuple[Bottleneck, ...] = ()
     parameters: tuple[str, ...] = ()
     vectors: tuple[TunedVector, ...] = ()
     in_place: bool = False
+    undecayed: tuple[str, ...] = ()
 
     @property
     def sites(self) -> int:
@@ -121,7 +124,7 @@ def tune_in_place(
     names = tuple(name for name, _ in encoder.named_parameters() if wanted(name))
     for name in names:
         encoder.get_parameter(name).requires_grad_(True)
-    return replace(adaptation, parameters=names, in_place=True)
+    return replace(adaptation, parameters=names, in_place=True, undecayed=names)
 
 
 def _refuse_adapted(encoder: nn.Module) -> None:

@@ -5,6 +5,9 @@ Source: Liu et al., DoRA, ICML 2024 (arXiv 2402.09353); on q and v and with r = 
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -111,7 +114,10 @@ def inject(encoder: nn.Module, config: DoRAConfig) -> Adaptation:
     Raises:
         CobotError: if it is no such encoder, or adapted already.
     """
-    return replace_in_blocks(encoder, "attn.qkv", nn.Linear, lambda qkv: DoRALinear(qkv, config))
+    adapt = partial(DoRALinear, config=config)
+    adaptation = replace_in_blocks(encoder, "attn.qkv", nn.Linear, adapt)
+    magnitudes = (name for name in adaptation.parameters if name.endswith(".magnitude"))
+    return replace(adaptation, undecayed=tuple(magnitudes))
 
 
 METHOD = Method(

@@ -124,7 +124,8 @@ def inject(encoder: nn.Module, config: SSFConfig) -> Adaptation:
         originals |= find_in_blocks(encoder, path, nn.Linear)
     for path in NORMS:
         originals |= find_in_blocks(encoder, path, nn.LayerNorm)
-    return replace(replace_all(encoder, originals, _scaled), in_place=True)
+    adaptation = replace_all(encoder, originals, _scaled)
+    return replace(adaptation, in_place=True, undecayed=adaptation.parameters)
 
 
 def _scaled(base: nn.Module) -> nn.Module:

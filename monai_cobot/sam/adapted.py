@@ -19,6 +19,7 @@ from monai_cobot.sam.orchestrate import orchestrate as attach_orchestrator
 from monai_cobot.sam.organ_prompts import PROMPTS, Answers, OrganPrompts, silence_absent
 from monai_cobot.sam.promptable import decode_images, predict_masks, upscale
 
+ENCODER = "sam.image_encoder."
 DECODER = "sam.mask_decoder."
 OWNER = "orchestrator."
 
@@ -176,7 +177,8 @@ class CobotSAM(nn.Module):
         ``weight_decay`` holds for adapter and decoder. The orchestration has none: its coefficients
         and its relation matrix are the identity at the start, and Adam's decay takes a parameter
         with a small gradient down by about its rate a step, so they would vanish. Neither have the
-        organ prompts, which start at an embedding of SAM's.
+        organ prompts, which start at an embedding of SAM's, nor what a method tunes of SAM's own
+        values (``Adaptation.undecayed``), which is a group ``lr_without_decay``.
 
         Raises:
             CobotError: a rate that is not positive, or nothing to train.
@@ -189,11 +191,14 @@ class CobotSAM(nn.Module):
                 raise CobotError(
                     f"{name}={rate!r} is not a positive number: write it as 1.0e-4 in YAML"
                 )
+        rates["lr_without_decay"] = lr
         members: dict[str, list[nn.Parameter]] = {name: [] for name in rates}
+        undecayed = {f"{ENCODER}{name}" for name in self.adaptation.undecayed}
         own = {"orchestration": "orchestration_lr", "organ_prompts": "prompt_lr"}
         for name, parameter in self.named_parameters():
             if parameter.requires_grad:
-                members[own.get(_group(name), "lr")].append(parameter)
+                default = "lr_without_decay" if name in undecayed else "lr"
+                members[own.get(_group(name), default)].append(parameter)
         groups = [
             {
                 "params": parameters,

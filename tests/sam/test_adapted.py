@@ -127,6 +127,27 @@ def test_the_orchestration_does_not_decay(build_tiny: Build) -> None:
     assert not torch.equal(down, before)
 
 
+def test_what_starts_at_sams_own_values_does_not_decay(build_tiny: Build) -> None:
+    """Without a gradient nothing may move: Adam's decay alone would take it to 0."""
+    for method in ("bitfit", "ssf", "attention_tuning", "full", "dora"):
+        model = build_tiny(method)
+        start = {name: p.detach().clone() for name, p in model.sam.image_encoder.named_parameters()}
+        optimizer = torch.optim.Adam(model.parameter_groups(1e-2, 1e-2, weight_decay=5e-4))
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.grad = torch.zeros_like(parameter)
+        optimizer.step()
+        moved = {
+            name
+            for name, parameter in model.sam.image_encoder.named_parameters()
+            if not torch.equal(parameter, start[name])
+        }
+        # LoRA's `down` may decay; `up` is 0.
+        assert all(method == "dora" and name.endswith("down.weight") for name in moved), method
+        decays = {g["name"]: g["weight_decay"] for g in model.parameter_groups(1e-3, 1e-2, 5e-4)}
+        assert decays == {"lr": 5e-4, "lr_without_decay": 0.0}
+
+
 @pytest.mark.parametrize("rate", [0, -1.0, "1e-4", True, float("inf"), float("nan")])
 def test_rates_must_be_positive_numbers(build_tiny: Build, rate: object) -> None:
     with pytest.raises(CobotError, match=r"lr=.* is not a positive number"):
