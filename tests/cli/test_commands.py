@@ -14,8 +14,10 @@ from typer.testing import CliRunner
 
 import monai_cobot
 from monai_cobot.cli import app
+from monai_cobot.cli.methods import method_rows
 from monai_cobot.data import datasets
 from monai_cobot.errors import CobotError
+from tests.conftest import REPOSITORY
 
 RUNNER = CliRunner()
 
@@ -48,6 +50,13 @@ def test_methods_on_vit_b_have_the_papers_counts() -> None:
     assert rows["lora", True]["foldable"]
     assert rows["lora", True]["mergeable"]
     assert not rows["adaptformer", True]["mergeable"]
+
+
+def test_the_manual_has_every_count() -> None:
+    lines = (REPOSITORY / "docs" / "method.md").read_text().splitlines()
+    table = {line.split("`")[1]: line for line in lines if line.startswith("| `")}
+    for row in method_rows("vit_b"):
+        assert f"| {row.parameters:,} |" in table[row.method]
 
 
 @pytest.mark.parametrize("sam", ["vit_l", "vit_h", "small"])
