@@ -10,15 +10,12 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from monai_cobot.peft.adaptation import Adaptation, find_in_blocks, replace_all, tune_in_place
+from monai_cobot.peft.adaptation import Adaptation, replace_all, tune_in_place
 from monai_cobot.peft.bottleneck import AdaptedModule
+from monai_cobot.peft.operations import Operation, find_operations
 from monai_cobot.peft.registry import YES, Method
 from monai_cobot.peft.sharing import SharedLayerNorm, SharedLinear
 from monai_cobot.peft.vector import TunedVector
-
-LINEARS = ("attn.qkv", "attn.proj", "mlp.lin1", "mlp.lin2")
-NORMS = ("norm1", "norm2")
-"""Modules of a block of SAM's image encoder that have a bias."""
 
 
 @dataclass(frozen=True)
@@ -83,18 +80,14 @@ def inject(encoder: nn.Module, config: BitFitConfig) -> Adaptation:
     Raises:
         CobotError: if it is no such encoder, or adapted already.
     """
-    linears: dict[str, nn.Module] = {}
-    for path in LINEARS:
-        linears |= find_in_blocks(encoder, path, nn.Linear)
-    for path in NORMS:
-        linears |= find_in_blocks(encoder, path, nn.LayerNorm)
-    adaptation = replace_all(encoder, linears, _with_tuned_bias)
-    names = {f"{name}.bias" for name in linears}
+    operations = find_operations(encoder)
+    adaptation = replace_all(encoder, operations, _with_tuned_bias)
+    names = {f"{name}.bias" for name in operations}
     return tune_in_place(encoder, adaptation, names.__contains__)
 
 
-def _with_tuned_bias(base: nn.Module) -> nn.Module:
-    return BiasLinear(base) if isinstance(base, nn.Linear) else BiasLayerNorm(base)  # type: ignore[arg-type]
+def _with_tuned_bias(base: Operation) -> nn.Module:
+    return BiasLinear(base) if isinstance(base, nn.Linear) else BiasLayerNorm(base)
 
 
 METHOD = Method(

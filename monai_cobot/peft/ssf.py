@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from monai_cobot.peft.adaptation import Adaptation, find_in_blocks, replace_all
-from monai_cobot.peft.bitfit import LINEARS, NORMS
+from monai_cobot.peft.adaptation import Adaptation, replace_all
 from monai_cobot.peft.bottleneck import AdaptedModule, in_double
+from monai_cobot.peft.operations import Operation, find_operations
 from monai_cobot.peft.registry import YES, Method
 from monai_cobot.peft.sharing import SharedLayerNorm, SharedLinear
 from monai_cobot.peft.vector import TunedVector
@@ -46,7 +46,7 @@ class ScaleShift(nn.Module):
         return y
 
     @torch.no_grad()
-    def into(self, module: nn.Linear | nn.LayerNorm) -> None:
+    def into(self, module: Operation) -> None:
         """Multiply scale and shift into a module that stands in front, as new parameters."""
         scale, shift = in_double(self.scale), in_double(self.shift)
         weight, bias = module.weight, module.bias
@@ -119,17 +119,12 @@ def inject(encoder: nn.Module, config: SSFConfig) -> Adaptation:
     Raises:
         CobotError: if it is no such encoder, or adapted already.
     """
-    originals: dict[str, nn.Module] = {}
-    for path in LINEARS:
-        originals |= find_in_blocks(encoder, path, nn.Linear)
-    for path in NORMS:
-        originals |= find_in_blocks(encoder, path, nn.LayerNorm)
-    adaptation = replace_all(encoder, originals, _scaled)
+    adaptation = replace_all(encoder, find_operations(encoder), _scaled)
     return replace(adaptation, in_place=True, undecayed=adaptation.parameters)
 
 
-def _scaled(base: nn.Module) -> nn.Module:
-    return ScaledLinear(base) if isinstance(base, nn.Linear) else ScaledLayerNorm(base)  # type: ignore[arg-type]
+def _scaled(base: Operation) -> nn.Module:
+    return ScaledLinear(base) if isinstance(base, nn.Linear) else ScaledLayerNorm(base)
 
 
 METHOD = Method(
