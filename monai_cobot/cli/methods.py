@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from monai_cobot.peft import Method
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,9 @@ class MethodRow:
     """One method on one SAM; the mask decoder is not counted.
 
     ``foldable``: there is an orchestration, and it folds into the plain method. ``mergeable``: the
-    method goes into SAM's own weights (after folding).
+    method goes into SAM's own weights (after folding). ``identity_at_start``: ``exact`` where an
+    untrained model gives SAM's output to the bit, else ``no``. ``reasons``: why a property is not
+    there, by its name.
     """
 
     method: str
@@ -25,6 +30,9 @@ class MethodRow:
     trains_decoder: bool
     foldable: bool
     mergeable: bool
+    orchestratable: bool
+    identity_at_start: str
+    reasons: dict[str, str]
     summary: str
 
 
@@ -37,19 +45,28 @@ def method_rows(sam: str) -> list[MethodRow]:
     from monai_cobot import peft  # torch takes seconds to import: not for --help
 
     return [
-        MethodRow(
-            name,
-            orchestrate,
-            _count(sam, name, orchestrate),
-            peft.get(name).trains_decoder,
-            peft.get(name).foldable and orchestrate,
-            peft.get(name).mergeable,
-            peft.get(name).summary,
-        )
+        _row(sam, peft.get(name), orchestrate)
         for name in peft.names()
         for orchestrate in (False, True)
         if not orchestrate or peft.get(name).orchestratable
     ]
+
+
+def _row(sam: str, method: Method, orchestrate: bool) -> MethodRow:
+    properties = ("identity_at_start", "follows_base", "mergeable", "orchestratable")
+    declared = {name: getattr(method, name) for name in properties}
+    return MethodRow(
+        method.name,
+        orchestrate,
+        _count(sam, method.name, orchestrate),
+        method.trains_decoder,
+        method.foldable and orchestrate,
+        bool(method.mergeable),
+        bool(method.orchestratable),
+        "exact" if method.identity_at_start else "no",
+        {name: found.reason for name, found in declared.items() if not found},
+        method.summary,
+    )
 
 
 def methods(

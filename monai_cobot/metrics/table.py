@@ -20,7 +20,17 @@ PAPER = "paper"
 POOLED = "pooled"
 BOX = "box"
 ORGAN = "organ"
-_NAMES = {"lightweight": "decoder only", "lora": "LoRA", "adaptformer": "Adaptformer"}
+_NAMES = {
+    "lightweight": "decoder only",
+    "lora": "LoRA",
+    "adaptformer": "Adaptformer",
+    "dora": "DoRA",
+    "bitfit": "BitFit",
+    "ssf": "SSF",
+    "vpt": "VPT",
+    "lst": "LST",
+    "full": "full fine-tuning",
+}
 
 
 @dataclass(frozen=True)

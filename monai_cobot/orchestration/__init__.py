@@ -2,8 +2,9 @@
 
 from monai_cobot.orchestration.config import OrchestrationConfig
 from monai_cobot.orchestration.hamilton import hamilton_product, hypercomplex_weight
-from monai_cobot.orchestration.orchestrator import Orchestrator, SiteMix
+from monai_cobot.orchestration.orchestrator import Orchestrator
 from monai_cobot.orchestration.report import OrchestrationReport, orthogonal_departure
+from monai_cobot.orchestration.seam import SiteMix, VectorMix
 from monai_cobot.orchestration.tensor_product import (
     bcirc,
     dft_matrix,
@@ -19,6 +20,7 @@ __all__ = [
     "OrchestrationReport",
     "Orchestrator",
     "SiteMix",
+    "VectorMix",
     "bcirc",
     "dft_matrix",
     "fold",

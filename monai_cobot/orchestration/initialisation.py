@@ -1,4 +1,4 @@
-"""First values of the hyper-complex blocks.
+"""First values of the hyper-complex blocks, and of a relation matrix that is random.
 
 All values are drawn on the CPU in float64 from torch's global generator, so that one seed gives
 one model on every device and in every precision.
@@ -6,6 +6,7 @@ one model on every device and in every precision.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import torch
@@ -79,6 +80,14 @@ INITS: Mapping[str, Callable[[str, int, int], tuple[Tensor, ...]]] = {
     "orthogonal": orthogonal,
     "released_code": released_code,
 }
+
+
+def random_relation(sites: int) -> Tensor:
+    """A relation matrix of independent normal entries of variance 1/T, (T, T).
+
+    A set that comes through it keeps its length on average, as through the identity.
+    """
+    return torch.div(_normal(sites, sites), math.sqrt(sites))
 
 
 def _normal(*shape: int) -> Tensor:

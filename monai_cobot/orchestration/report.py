@@ -37,14 +37,16 @@ class OrchestrationReport:
     @classmethod
     @torch.no_grad()
     def of(cls, orchestrator: Orchestrator) -> OrchestrationReport:
-        """Read an orchestrator's parameters; it is not changed, and the arrays are copies."""
-        relation, lm, mc = (
-            _array(value)
-            for value in (
-                orchestrator.relation_matrix,
-                orchestrator.coefficients_lm,
-                orchestrator.coefficients_mc,
-            )
+        """Read an orchestrator's parameters; it is not changed, and the arrays are copies.
+
+        A set that an ablation leaves out is 0.
+        """
+        parameters = dict(orchestrator.named_parameters())
+        relation = _array(orchestrator.relation())
+        zero = np.zeros((orchestrator.sites, orchestrator.hidden))
+        lm, mc = (
+            _array(parameters[name]) if name in parameters else zero.copy()
+            for name in ("coefficients_lm", "coefficients_mc")
         )
         heads = [orthogonal_departure(orchestrator.weight(t)) for t in range(orchestrator.sites)]
         return cls(relation, lm, relation @ lm, mc, np.array(heads))

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 
 from monai_cobot.errors import CobotError
 from monai_cobot.peft.adaptation import Adaptation, replace_in_blocks
-from monai_cobot.peft.bottleneck import Bottleneck
-from monai_cobot.peft.registry import Method
+from monai_cobot.peft.bottleneck import AdaptedModule, Bottleneck
+from monai_cobot.peft.registry import YES, Method, no
 
 _NORM_EPS = 1e-5
 """Of the adapter's own LayerNorm; SAM's have 1e-6."""
+_UNMERGEABLE = "it has a nonlinearity of its own"
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class AdaptformerBottleneck(nn.Module):
         return delta
 
 
-class AdaptformerMLP(nn.Module):
+class AdaptformerMLP(nn.Module, AdaptedModule):
     """A block's MLP with an adapter beside it: ``y = lin2(act(lin1(x))) + adapter(x)``.
 
     In SAM's block x is already normalised by ``norm2``; the adapter's LayerNorm stands on top.
@@ -152,8 +153,9 @@ METHOD = Method(
     config=AdaptformerConfig,
     inject=inject,
     trains_decoder=True,
-    foldable=True,
-    mergeable=False,
-    orchestratable=True,
+    identity_at_start=YES,
+    follows_base=YES,
+    mergeable=no(_UNMERGEABLE),
+    orchestratable=YES,
     summary="a bottleneck beside the MLP of every block, and the mask decoder",
 )

@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from monai_cobot.errors import CobotError
+from monai_cobot.peft.vector import TunedVector
 
 
 class Bottleneck(Protocol):
-    """The narrow path of an adapter: ``up( ... mix(down(x)))``, with V features in the middle.
+    """A path with V features in the middle that can be mixed: ``... mix(down(x))``.
+
+    Of an adapter it is the narrow one, ``up(... mix(down(x)))``.
 
     Attributes:
-        down: projection into V hidden features, with or without bias.
         mix: a linear map of the hidden features without bias; :class:`torch.nn.Identity` unless
             somebody has put another there.
-        up: projection out of the V hidden features.
     """
 
-    down: nn.Linear
     mix: nn.Module
-    up: nn.Linear
+
+    @property
+    def down(self) -> nn.Linear:
+        """Projection into V hidden features, with or without bias."""
 
 
-@runtime_checkable
-class AdaptedModule(Protocol):
-    """A module of the encoder that has been given bottlenecks."""
+class AdaptedModule:
+    """What a module that a method has put into the encoder is besides being a module.
+
+    A class of its own rather than a Protocol, so that no module is taken for one by its names.
+    """
 
     @property
     def bottlenecks(self) -> tuple[Bottleneck, ...]:
         """The module's bottlenecks, in the order of their sites."""
+        return ()
+
+    @property
+    def vectors(self) -> tuple[TunedVector, ...]:
+        """The module's tuned vectors, in the order of their sites."""
+        return ()
 
     def merged(self) -> nn.Module:
         """Give a module of the original class that computes the same.
@@ -39,6 +50,7 @@ class AdaptedModule(Protocol):
         Raises:
             CobotError: if there is none.
         """
+        raise NotImplementedError
 
 
 def adapted_modules(encoder: nn.Module) -> dict[str, AdaptedModule]:
@@ -56,6 +68,13 @@ def bottlenecks(encoder: nn.Module) -> tuple[Bottleneck, ...]:
         bottleneck
         for module in adapted_modules(encoder).values()
         for bottleneck in module.bottlenecks
+    )
+
+
+def tuned_vectors(encoder: nn.Module) -> tuple[TunedVector, ...]:
+    """List all tuned vectors of an encoder in the order of its blocks."""
+    return tuple(
+        vector for module in adapted_modules(encoder).values() for vector in module.vectors
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from monai_cobot.peft.adaptation import Adaptation, freeze_base
-from monai_cobot.peft.registry import Method
+from monai_cobot.peft.registry import YES, Method, no
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,9 @@ METHOD = Method(
     config=FreezeConfig,
     inject=inject,
     trains_decoder=False,
-    foldable=False,
-    mergeable=False,
-    orchestratable=False,
+    identity_at_start=YES,
+    follows_base=YES,
+    mergeable=no("it trains nothing: SAM is as it was"),
+    orchestratable=no("it tunes nothing in the image encoder"),
     summary="SAM as it is, nothing trained",
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monai_cobot.peft.freeze import FreezeConfig, inject
-from monai_cobot.peft.registry import Method
+from monai_cobot.peft.registry import YES, Method, no
 
 
 class LightweightConfig(FreezeConfig):
@@ -15,8 +15,9 @@ METHOD = Method(
     config=LightweightConfig,
     inject=inject,
     trains_decoder=True,
-    foldable=False,
-    mergeable=False,
-    orchestratable=False,
+    identity_at_start=YES,
+    follows_base=YES,
+    mergeable=YES,
+    orchestratable=no("it tunes nothing in the image encoder"),
     summary="the mask decoder only",
 )

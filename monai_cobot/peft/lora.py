@@ -14,8 +14,9 @@ from torch.nn import functional as F
 
 from monai_cobot.errors import CobotError
 from monai_cobot.peft.adaptation import Adaptation, replace_in_blocks
-from monai_cobot.peft.bottleneck import Bottleneck, in_double
-from monai_cobot.peft.registry import Method
+from monai_cobot.peft.bottleneck import AdaptedModule, Bottleneck, in_double
+from monai_cobot.peft.registry import YES, Method
+from monai_cobot.peft.sharing import SharedLinear
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class LoRABottleneck(nn.Module):
         return self.scale * in_double(self.up.weight) @ in_double(self.down.weight)
 
 
-class LoRALinear(nn.Linear):
+class LoRALinear(SharedLinear, AdaptedModule):
     """A joint projection to q, k and v whose q and v thirds have a LoRA each.
 
     ::
@@ -108,14 +109,8 @@ class LoRALinear(nn.Linear):
     lora_v: LoRABottleneck
 
     def __init__(self, base: nn.Linear, config: LoRAConfig) -> None:
-        if base.out_features % 3:
-            raise CobotError(
-                f"a projection to {base.out_features} features is not one to q, k and v: "
-                "their number must be a multiple of 3"
-            )
-        # On the meta device: neither memory nor random numbers for what base brings along.
-        super().__init__(base.in_features, base.out_features, base.bias is not None, device="meta")
-        self.weight, self.bias = base.weight, base.bias
+        require_qkv(base)
+        super().__init__(base)
         width, like = base.out_features // 3, base.weight
         self.lora_q = LoRABottleneck(base.in_features, width, config, like.device, like.dtype)
         self.lora_v = LoRABottleneck(base.in_features, width, config, like.device, like.dtype)
@@ -137,10 +132,18 @@ class LoRALinear(nn.Linear):
         q, _, v = weight.chunk(3)
         q += self.lora_q.matrix()
         v += self.lora_v.matrix()
-        plain = nn.Linear(self.in_features, self.out_features, self.bias is not None, device="meta")
+        plain = self.plain()
         plain.weight = nn.Parameter(weight.to(self.weight), self.weight.requires_grad)
-        plain.bias = self.bias
-        return plain.train(self.training)
+        return plain
+
+
+def require_qkv(base: nn.Linear) -> None:
+    """Check that a projection divides into q, k and v; CobotError where it does not."""
+    if base.out_features % 3:
+        raise CobotError(
+            f"a projection to {base.out_features} features is not one to q, k and v: "
+            "their number must be a multiple of 3"
+        )
 
 
 def inject(encoder: nn.Module, config: LoRAConfig) -> Adaptation:
@@ -161,8 +164,9 @@ METHOD = Method(
     config=LoRAConfig,
     inject=inject,
     trains_decoder=True,
-    foldable=True,
-    mergeable=True,
-    orchestratable=True,
+    identity_at_start=YES,
+    follows_base=YES,
+    mergeable=YES,
+    orchestratable=YES,
     summary="low-rank updates of the queries and values, and the mask decoder",
 )

@@ -18,12 +18,13 @@ def merge(encoder: nn.Module) -> None:
         encoder: changed in place, unless an error is raised.
 
     Raises:
-        CobotError: if the method cannot be merged, or a bottleneck is still mixed by an
+        CobotError: if the method cannot be merged, or a bottleneck or vector is still mixed by an
             orchestration (fold it first).
     """
     adapted = adapted_modules(encoder)
     for name, module in adapted.items():
-        if any(not isinstance(bottleneck.mix, nn.Identity) for bottleneck in module.bottlenecks):
+        mixes = [seam.mix for seam in module.bottlenecks] + [seam.mix for seam in module.vectors]
+        if not all(isinstance(mix, nn.Identity) for mix in mixes):
             raise CobotError(f"{name} is orchestrated and cannot be merged as it is: fold it first")
     merged = {name: module.merged() for name, module in adapted.items()}
     for name, plain in merged.items():

@@ -1,4 +1,4 @@
-"""The list of methods: what each is, and what can be done with it."""
+"""The list of methods: what each is, what it declares of itself, and what can be done with it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,34 @@ from monai_cobot.registry import Registry
 
 
 @dataclass(frozen=True)
+class Declared:
+    """Whether a method has a property; true or false in conditions.
+
+    Attributes:
+        holds: whether it has it.
+        reason: why not, as half a sentence for the user; empty where it holds.
+    """
+
+    holds: bool
+    reason: str = ""
+
+    def __bool__(self) -> bool:
+        return self.holds
+
+
+YES = Declared(True)
+
+
+def no(reason: str) -> Declared:
+    """Declare that a method has not a property, and why."""
+    return Declared(False, reason)
+
+
+@dataclass(frozen=True)
 class Method:
     """A way to fine-tune SAM's image encoder.
+
+    What a row declares is tested for every row, both where it says yes and where it says no.
 
     Attributes:
         name: as the user writes it.
@@ -23,9 +49,12 @@ class Method:
         inject: changes an encoder in place as the config says, and tells what it put there.
             Base parameters lose their gradients, the method's own have them.
         trains_decoder: whether SAM's mask decoder is trained along with it.
-        foldable: whether an orchestrated model can be turned into a plain one of this method.
+        identity_at_start: whether an untrained model gives SAM's output to the bit, with and
+            without orchestration.
+        follows_base: whether SAM's weights can be loaded after the injection too, untrained.
         mergeable: whether a plain model can be turned into an ordinary SAM.
-        orchestratable: whether it has bottlenecks that can be orchestrated.
+        orchestratable: whether it has something in every block that can be orchestrated. An
+            orchestrated model then folds into a plain one of this method.
         summary: one line for the user.
     """
 
@@ -33,10 +62,16 @@ class Method:
     config: type[Any]
     inject: Callable[[nn.Module, Any], Adaptation]
     trains_decoder: bool
-    foldable: bool
-    mergeable: bool
-    orchestratable: bool
+    identity_at_start: Declared
+    follows_base: Declared
+    mergeable: Declared
+    orchestratable: Declared
     summary: str
+
+    @property
+    def foldable(self) -> bool:
+        """Whether its orchestration can be folded away, exactly: all that there are can."""
+        return bool(self.orchestratable)
 
 
 _METHODS = Registry[Method]("method")

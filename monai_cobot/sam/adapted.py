@@ -15,10 +15,13 @@ from monai_cobot import peft
 from monai_cobot.errors import CobotError
 from monai_cobot.orchestration import OrchestrationConfig, Orchestrator
 from monai_cobot.sam.base import BaseModel, load_base
+from monai_cobot.sam.orchestrate import orchestrate as attach_orchestrator
 from monai_cobot.sam.organ_prompts import PROMPTS, Answers, OrganPrompts, silence_absent
 from monai_cobot.sam.promptable import decode_images, predict_masks, upscale
 
+ENCODER = "sam.image_encoder."
 DECODER = "sam.mask_decoder."
+OWNER = "orchestrator."
 
 
 class CobotSAM(nn.Module):
@@ -68,8 +71,9 @@ class CobotSAM(nn.Module):
         settings = orchestration_settings(orchestration or {})
         if orchestrate and not description.orchestratable:
             raise CobotError(
-                f"method {method!r} has no bottleneck to orchestrate: set orchestrate: false or "
-                f"choose one of {', '.join(orchestratable_methods())}"
+                f"method {method!r} cannot be orchestrated: {description.orchestratable.reason}; "
+                "set orchestrate: false or choose one of "
+                f"{', '.join(orchestratable_methods())}"
             )
         self.sam = sam
         self.base = base
@@ -85,10 +89,7 @@ class CobotSAM(nn.Module):
             self.adaptation = description.inject(sam.image_encoder, config)
             sam.mask_decoder.requires_grad_(description.trains_decoder)
             if orchestrate:
-                self.orchestrator = Orchestrator(
-                    self.adaptation.sites, self.adaptation.hidden, settings
-                )
-                self.orchestrator.attach(self._bottlenecks())
+                self.orchestrator = attach_orchestrator(self.adaptation, settings)
             if prompts != "box":
                 self.organ_prompts = OrganPrompts(sam, organs)
                 self.organ_prompts.requires_grad_(description.trains_decoder)
@@ -141,9 +142,12 @@ class CobotSAM(nn.Module):
         return upscale(decode_images(self.sam, embeddings, boxes), image)
 
     def adapter_keys(self) -> list[str]:
-        """Keys of the state dict that fine-tuning makes: adapter, orchestration, decoder."""
-        trained = {name for name, p in self.named_parameters() if p.requires_grad}
-        return [key for key in self.state_dict() if key in trained]
+        """Keys of the state dict that fine-tuning makes: adapter, orchestration, decoder.
+
+        A relation matrix that is random and fixed is among them, though it is not trained.
+        """
+        made = {name for name, p in self.named_parameters() if p.requires_grad}
+        return [key for key in self.state_dict() if key in made or key.startswith(OWNER)]
 
     def adapter_state(self) -> dict[str, Tensor]:
         """What fine-tuning makes, as contiguous tensors."""
@@ -175,7 +179,8 @@ class CobotSAM(nn.Module):
         ``weight_decay`` holds for adapter and decoder. The orchestration has none: its coefficients
         and its relation matrix are the identity at the start, and Adam's decay takes a parameter
         with a small gradient down by about its rate a step, so they would vanish. Neither have the
-        organ prompts, which start at an embedding of SAM's.
+        organ prompts, which start at an embedding of SAM's, nor what a method tunes of SAM's own
+        values (``Adaptation.undecayed``), which is a group ``lr_without_decay``.
 
         Raises:
             CobotError: a rate that is not positive, or nothing to train.
@@ -188,11 +193,14 @@ class CobotSAM(nn.Module):
                 raise CobotError(
                     f"{name}={rate!r} is not a positive number: write it as 1.0e-4 in YAML"
                 )
+        rates["lr_without_decay"] = lr
         members: dict[str, list[nn.Parameter]] = {name: [] for name in rates}
+        undecayed = {f"{ENCODER}{name}" for name in self.adaptation.undecayed}
         own = {"orchestration": "orchestration_lr", "organ_prompts": "prompt_lr"}
         for name, parameter in self.named_parameters():
             if parameter.requires_grad:
-                members[own.get(_group(name), "lr")].append(parameter)
+                default = "lr_without_decay" if name in undecayed else "lr"
+                members[own.get(_group(name), default)].append(parameter)
         groups = [
             {
                 "params": parameters,
@@ -208,9 +216,6 @@ class CobotSAM(nn.Module):
                 f"method {self.method!r} trains nothing: evaluate it as it is, or train another one"
             )
         return groups
-
-    def _bottlenecks(self) -> tuple[peft.Bottleneck, ...]:
-        return self.adaptation.bottlenecks
 
 
 def build_adapted_sam(
@@ -234,7 +239,7 @@ def build_adapted_sam(
 
 
 def orchestratable_methods() -> list[str]:
-    """Names of the methods that have a bottleneck at every site."""
+    """Names of the methods that can be orchestrated."""
     return [name for name in peft.names() if peft.get(name).orchestratable]
 
 
@@ -253,7 +258,7 @@ def trains_nothing(model: CobotSAM) -> bool:
 
 
 def _group(name: str) -> str:
-    if name.startswith("orchestrator."):
+    if name.startswith(OWNER):
         return "orchestration"
     if name.startswith("organ_prompts."):
         return "organ_prompts"

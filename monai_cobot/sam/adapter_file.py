@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor
 
 import monai_cobot
 from monai_cobot.errors import CobotError
-from monai_cobot.sam.adapted import CobotSAM, build_adapted_sam
+from monai_cobot.sam.adapted import CobotSAM, build_adapted_sam, orchestration_settings
 from monai_cobot.sam.base import BaseModel
 from monai_cobot.whole_file import whole_file
 
@@ -146,6 +147,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     missing += [f"base {key}" for key in BaseModel.__dataclass_fields__ if key not in base]
     if missing:
         raise CobotError(f"the manifest of {path} lacks {', '.join(missing)}: train again")
+    if manifest["orchestrate"]:  # files from before there were ablations lack their settings
+        manifest["orchestration"] = asdict(orchestration_settings(manifest["orchestration"]))
     return manifest, state
 
 

@@ -1,4 +1,4 @@
-"""Fold (orchestrated to plain fine-tuning) and merge (LoRA to plain SAM), both exact."""
+"""Fold (orchestrated to plain fine-tuning) and merge (to a plain SAM), both exact."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from segment_anything.modeling import Sam
 from monai_cobot import peft
 from monai_cobot.errors import CobotError
 from monai_cobot.sam.adapted import CobotSAM
+from monai_cobot.sam.orchestrate import absorb_orchestration
 from monai_cobot.whole_file import whole_file
 
 
@@ -21,13 +22,13 @@ def fold(model: CobotSAM) -> CobotSAM:
     """A copy of the model whose orchestration is multiplied into the adapters.
 
     Between ``down`` and the nonlinearity everything is linear, so W_t diag(lm'[t] + mc[t]) goes
-    into the weight and bias of ``down``. A model without orchestration comes back as a plain copy.
+    into the weight and bias of ``down``. What is added to SAM's own vectors is added to them for
+    good. A model without orchestration comes back as a plain copy.
     """
     folded = copy.deepcopy(model)
     if folded.orchestrator is None:
         return folded
-    for site, bottleneck in enumerate(folded.adaptation.bottlenecks):
-        peft.absorb(bottleneck, folded.orchestrator.mixing_matrix(site))
+    absorb_orchestration(folded.adaptation, folded.orchestrator)
     folded.orchestrator = None
     folded.orchestration = {}
     return folded
@@ -38,12 +39,13 @@ def merge(model: CobotSAM) -> Sam:
     """A plain SAM with the model's masks: folded first, then multiplied into the encoder's weights.
 
     Raises:
-        CobotError: the method cannot be merged (Adaptformer has a nonlinearity).
+        CobotError: the method cannot be merged; the message says why.
     """
-    if not peft.get(model.method).mergeable:
+    declared = peft.get(model.method).mergeable
+    if not declared:
         mergeable = [name for name in peft.names() if peft.get(name).mergeable]
         raise CobotError(
-            f"method {model.method!r} cannot be merged into SAM's own weights; "
+            f"method {model.method!r} cannot be merged into SAM's own weights: {declared.reason}; "
             f"{', '.join(mergeable)} can. Keep the adapter file instead"
         )
     folded = fold(model)

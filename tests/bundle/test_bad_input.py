@@ -109,7 +109,7 @@ def test_broken_files(cohort: Path, train: Run, tmp_path: Path, spoil: Spoil, me
         ({"dataset_dir": ""}, "dataset_dir is not set"),
         ({"dataset_dir": "/nowhere/at/all"}, "/nowhere/at/all is no folder: give dataset_dir"),
         ({"method": "lorra"}, r"unknown method 'lorra'.*lora"),
-        ({"method": "lightweight"}, "'lightweight' has no bottleneck to orchestrate"),
+        ({"method": "lightweight"}, "'lightweight' cannot be orchestrated: it tunes nothing"),
         ({"method": "freeze", "orchestrate": "false"}, "'freeze' trains nothing"),
         ({"method_options": {"rank": 6}}, "V=6 is not divisible by N=4"),
         ({"method_options": {"ranks": 8}}, "ranks"),

@@ -14,8 +14,10 @@ from typer.testing import CliRunner
 
 import monai_cobot
 from monai_cobot.cli import app
+from monai_cobot.cli.methods import method_rows
 from monai_cobot.data import datasets
 from monai_cobot.errors import CobotError
+from tests.conftest import REPOSITORY
 
 RUNNER = CliRunner()
 
@@ -30,10 +32,31 @@ def test_methods_on_vit_b_have_the_papers_counts() -> None:
         ("lora", True): 148320,
         ("adaptformer", False): 322752,
         ("adaptformer", True): 324048,
+        ("dora", False): 165888,
+        ("dora", True): 166752,
+        ("bitfit", False): 101376,
+        ("bitfit", True): 228624,
+        ("ssf", False): 202752,
+        ("ssf", True): 492096,
+        ("attention_tuning", False): 28441088,
+        ("attention_tuning", True): 28460432,
+        ("vpt", False): 101376,
+        ("lst", False): 7908172,
+        ("full", False): 89670912,
     }
+    assert {r["identity_at_start"] for r in rows.values()} == {"exact", "no"}
+    assert rows["vpt", False]["reasons"]["identity_at_start"].startswith("every token attends")
+    assert not rows["lora", True]["reasons"]
     assert rows["lora", True]["foldable"]
     assert rows["lora", True]["mergeable"]
     assert not rows["adaptformer", True]["mergeable"]
+
+
+def test_the_manual_has_every_count() -> None:
+    lines = (REPOSITORY / "docs" / "method.md").read_text().splitlines()
+    table = {line.split("`")[1]: line for line in lines if line.startswith("| `")}
+    for row in method_rows("vit_b"):
+        assert f"| {row.parameters:,} |" in table[row.method]
 
 
 @pytest.mark.parametrize("sam", ["vit_l", "vit_h", "small"])

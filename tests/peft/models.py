@@ -9,7 +9,9 @@ from segment_anything.modeling import ImageEncoderViT
 from torch import Tensor, nn
 
 from monai_cobot import peft
-from monai_cobot.orchestration import Orchestrator
+from monai_cobot.orchestration import OrchestrationConfig, Orchestrator
+from monai_cobot.sam.orchestrate import absorb_orchestration
+from monai_cobot.sam.orchestrate import orchestrate as attach_orchestrator
 
 DEPTH, FEATURES, SIZE = 3, 24, 64
 
@@ -60,23 +62,20 @@ class Model(nn.Module):
         super().__init__()
         self.encoder = encoder or small_encoder()
         config = peft.config_from_mapping(method, options)
-        self.adaptation_names = peft.get(method).inject(self.encoder, config).parameters
+        self.adaptation = peft.get(method).inject(self.encoder, config)
         self.orchestrator: Orchestrator | None = None
         if orchestrate:
-            sites = peft.bottlenecks(self.encoder)
-            like = next(self.encoder.parameters())
-            self.orchestrator = Orchestrator(
-                len(sites), sites[0].down.out_features, device=like.device, dtype=like.dtype
-            )
-            self.orchestrator.attach(sites)
+            self.orchestrator = attach_orchestrator(self.adaptation, OrchestrationConfig())
 
     def forward(self, x: Tensor) -> Tensor:
         return self.encoder(x)
 
     def own(self) -> dict[str, nn.Parameter]:
-        """All parameters that are not SAM's."""
-        names = [f"encoder.{name}" for name in self.adaptation_names]
+        """All parameters that are the method's, and trained: not vectors that are orchestrated."""
+        names = [f"encoder.{name}" for name in self.adaptation.parameters]
         if self.orchestrator is not None:
+            if self.adaptation.vectors:
+                names = []
             names += [f"orchestrator.{name}" for name, _ in self.orchestrator.named_parameters()]
         return {name: self.get_parameter(name) for name in names}
 
@@ -87,6 +86,5 @@ class Model(nn.Module):
     def fold(self) -> None:
         """Fold the orchestration away."""
         assert self.orchestrator is not None
-        for site, bottleneck in enumerate(peft.bottlenecks(self.encoder)):
-            peft.absorb(bottleneck, self.orchestrator.mixing_matrix(site))
+        absorb_orchestration(self.adaptation, self.orchestrator)
         self.orchestrator = None

@@ -9,34 +9,24 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
-from segment_anything.modeling import ImageEncoderViT
 from torch import nn
 
 from monai_cobot import peft
 from monai_cobot.errors import CobotError
+from monai_cobot.sam import build_architecture, get_size
+from tests.peft.expected import (
+    BASE,
+    KEYS,
+    ORCHESTRATION_KEYS,
+    SIZES,
+    VECTORS,
+    VIT_B,
+    expected_count,
+)
 from tests.peft.models import DEPTH, FEATURES, Model, image, small_encoder
 
 # Relative to the largest value: rounding through a whole small encoder.
 TOLERANCE = {torch.float32: 1e-6, torch.float64: 1e-12}
-
-LORA = [f"lora_{p}.{way}.weight" for p in "qv" for way in ("down", "up")]
-ADAPTFORMER = [f"{part}.{kind}" for part in ("norm", "down", "up") for kind in ("weight", "bias")]
-KEYS = {
-    "freeze": set(),
-    "lightweight": set(),
-    "lora": {f"blocks.{b}.attn.qkv.{key}" for b in range(DEPTH) for key in LORA},
-    "adaptformer": {f"blocks.{b}.mlp.adapter.{key}" for b in range(DEPTH) for key in ADAPTFORMER},
-}
-ORCHESTRATION_KEYS = {"coefficients_lm", "coefficients_mc", "relation_matrix", "blocks"}
-
-VIT_B = {
-    ("freeze", False): 0,
-    ("lightweight", False): 0,
-    ("lora", False): 147456,
-    ("lora", True): 148320,
-    ("adaptformer", False): 322752,
-    ("adaptformer", True): 324048,
-}
 
 ALL = list(VIT_B)
 ORCHESTRATED = [case for case in ALL if case[1]]
@@ -67,6 +57,15 @@ def test_the_table_has_every_method() -> None:
     }
 
 
+@pytest.mark.parametrize("name", peft.names())
+def test_every_no_has_its_reason(name: str) -> None:
+    method = peft.get(name)
+    for declared in vars(method).values():
+        if isinstance(declared, peft.Declared):
+            assert bool(declared.reason) != declared.holds
+    assert method.foldable == bool(method.orchestratable)
+
+
 @every
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("training", [True, False])
@@ -75,7 +74,8 @@ def test_identity_at_initialisation(
 ) -> None:
     expected = small_encoder(dtype=dtype)(image(dtype))
     model = Model(method, orchestrate, small_encoder(dtype=dtype)).train(training)
-    assert torch.equal(model(image(dtype)), expected)
+    same = torch.equal(model(image(dtype)), expected)
+    assert same == peft.get(method).identity_at_start.holds
 
 
 @adapted
@@ -91,33 +91,39 @@ def test_only_own_parameters_have_gradients(method: str, orchestrate: bool) -> N
 
 @every
 def test_the_exact_keys(method: str, orchestrate: bool) -> None:
-    base = {f"encoder.{key}" for key in small_encoder().state_dict()}
     own = {f"encoder.{key}" for key in KEYS[method]}
+    all_keys = {f"encoder.{key}" for key in BASE} | own
     if orchestrate:
-        own |= {f"orchestrator.{key}" for key in ORCHESTRATION_KEYS}
+        orchestration = {f"orchestrator.{key}" for key in ORCHESTRATION_KEYS}
+        own = orchestration if method in VECTORS else own | orchestration
+        all_keys |= orchestration
     model = Model(method, orchestrate)
     assert set(model.own()) == own
-    assert set(model.state_dict()) == base | own
+    assert set(model.state_dict()) == all_keys
 
 
 @every
-def test_the_exact_count_on_vit_b(method: str, orchestrate: bool) -> None:
+@pytest.mark.parametrize("sam", SIZES)
+def test_the_exact_count(method: str, orchestrate: bool, sam: str) -> None:
+    size = get_size(sam)
     with torch.device("meta"):
-        encoder = ImageEncoderViT(use_rel_pos=True, window_size=14, global_attn_indexes=(2, 5))
-        model = Model(method, orchestrate, encoder)
-    own = model.own().values()
-    assert sum(parameter.numel() for parameter in own) == VIT_B[method, orchestrate]
+        model = Model(method, orchestrate, build_architecture(size).image_encoder)
+    count = sum(parameter.numel() for parameter in model.own().values())
+    assert count == expected_count(sam, method, orchestrate)
+    if sam == "vit_b":
+        assert count == VIT_B[method, orchestrate]
 
 
 @adapted
 def test_adapter_file_round_trip(method: str, orchestrate: bool, tmp_path: Path) -> None:
     model = trained(method, orchestrate)
     safetensors.torch.save_file(dict(model.own()), tmp_path / "adapter.safetensors")
+    torch.manual_seed(5)
     other = Model(method, orchestrate).eval()
     state = safetensors.torch.load_file(tmp_path / "adapter.safetensors")
     missing, unexpected = other.load_state_dict(state, strict=False)
     assert not unexpected
-    assert set(missing) == {f"encoder.{key}" for key in small_encoder().state_dict()}
+    assert set(missing) == set(model.state_dict()) - set(model.own())
     assert torch.equal(other(image()), model(image()))
 
 
@@ -127,8 +133,10 @@ def test_base_weights_load_after_adapting(method: str, orchestrate: bool) -> Non
     other = small_encoder(seed=5)
     missing, unexpected = model.encoder.load_state_dict(other.state_dict(), strict=False)
     assert not unexpected
-    assert set(missing) == KEYS[method]
-    assert torch.equal(model(image()), other(image()))
+    assert set(missing) == KEYS[method] - BASE
+    if peft.get(method).identity_at_start:
+        same = torch.equal(model(image()), other(image()))
+        assert same == peft.get(method).follows_base.holds
 
 
 @every
@@ -185,6 +193,8 @@ def test_fold_is_exact(method: str, dtype: torch.dtype) -> None:
     plain = Model(method, False, small_encoder(dtype=dtype)).eval()
     model.fold()
     assert_same_function(model, expected)
+    assert set(model.own()) == {f"encoder.{key}" for key in KEYS[method]}
+    assert all(parameter.requires_grad for parameter in model.own().values())
     plain.load_state_dict(model.state_dict())  # the keys of a plain model of the method
     assert_same_function(plain, expected)
 
@@ -198,7 +208,7 @@ def test_merge_is_exact_or_refused(method: str, orchestrate: bool, dtype: torch.
         model.fold()
     if not peft.get(method).mergeable:
         before = model(image(dtype))
-        with pytest.raises(CobotError, match=r"cannot be merged into SAM"):
+        with pytest.raises(CobotError, match=r"cannot be merged into SAM.*keep its adapter file"):
             peft.merge(model.encoder)
         assert torch.equal(model(image(dtype)), before)
         return
@@ -222,14 +232,25 @@ def test_methods_without_adapters_change_nothing_in_the_encoder(method: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("method", "sites", "hidden"), [("lora", 2 * DEPTH, 4), ("adaptformer", DEPTH, 16)]
+    ("method", "sites", "hidden"),
+    [
+        ("lora", 2 * DEPTH, 4),
+        ("dora", 2 * DEPTH, 4),
+        ("adaptformer", DEPTH, 16),
+        ("attention_tuning", DEPTH, FEATURES),
+        ("bitfit", 11 * DEPTH, FEATURES),  # norms, q k v, proj, the MLP's 4 and 1
+        ("ssf", 22 * DEPTH, FEATURES),
+        ("vpt", 0, 0),
+        ("full", 0, 0),
+    ],
 )
 def test_sites_and_sizes_are_read_from_the_encoder(method: str, sites: int, hidden: int) -> None:
     encoder = small_encoder()
     adaptation = peft.get(method).inject(encoder, peft.config_from_mapping(method))
     assert (adaptation.sites, adaptation.hidden) == (sites, hidden)
-    assert {bottleneck.down.in_features for bottleneck in adaptation.bottlenecks} == {FEATURES}
+    assert {bottleneck.down.in_features for bottleneck in adaptation.bottlenecks} <= {FEATURES}
     assert adaptation.bottlenecks == peft.bottlenecks(encoder)
+    assert adaptation.vectors == peft.tuned_vectors(encoder)
 
 
 @every

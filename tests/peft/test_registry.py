@@ -11,16 +11,25 @@ from monai_cobot.peft import AdaptformerConfig, LoRAConfig
 
 
 def test_methods() -> None:
-    assert peft.names()[:4] == ("freeze", "lightweight", "lora", "adaptformer")
+    # trains the decoder, is SAM at the start, merges, can be orchestrated
     able = {
-        name: (m.trains_decoder, m.foldable, m.mergeable, m.orchestratable)
-        for name in peft.names()
-        if (m := peft.get(name))
+        "freeze": (False, True, False, False),
+        "lightweight": (True, True, True, False),
+        "lora": (True, True, True, True),
+        "adaptformer": (True, True, False, True),
+        "dora": (True, True, True, True),
+        "bitfit": (True, True, True, True),
+        "ssf": (True, True, True, True),
+        "attention_tuning": (True, True, True, True),
+        "vpt": (True, False, False, False),
+        "lst": (True, True, False, False),
+        "full": (True, True, True, False),
     }
-    assert able["freeze"] == (False, False, False, False)
-    assert able["lightweight"] == (True, False, False, False)
-    assert able["lora"] == (True, True, True, True)
-    assert able["adaptformer"] == (True, True, False, True)
+    assert peft.names() == tuple(able)
+    for name, expected in able.items():
+        m = peft.get(name)
+        declared = (m.identity_at_start, m.mergeable, m.orchestratable)
+        assert (m.trains_decoder, *(d.holds for d in declared)) == expected, name
 
 
 def test_configs_are_frozen_and_have_defaults() -> None:

@@ -9,21 +9,21 @@ import pytest
 import torch
 from torch import Tensor
 
+from monai_cobot import peft
 from monai_cobot.errors import CobotError
 from monai_cobot.sam import build_random, predict_masks
 from tests.sam.conftest import TINY, Build
 
 VARIANTS = [
-    ("freeze", False),
-    ("lightweight", False),
-    ("lora", False),
-    ("lora", True),
-    ("adaptformer", False),
-    ("adaptformer", True),
+    (name, orchestrate)
+    for name in peft.names()
+    for orchestrate in (False, True)
+    if peft.get(name).orchestratable or not orchestrate
 ]
+EXACT = [variant for variant in VARIANTS if peft.get(variant[0]).identity_at_start]
 
 
-@pytest.mark.parametrize(("method", "orchestrate"), VARIANTS)
+@pytest.mark.parametrize(("method", "orchestrate"), EXACT)
 def test_untrained_model_is_sam_to_the_bit(
     build_tiny: Build, method: str, orchestrate: bool, images: Tensor, boxes: list[Tensor]
 ) -> None:
@@ -44,7 +44,10 @@ def test_gradients_reach_what_is_trained_and_nothing_else(
     if method != "freeze":
         model(images, boxes).square().mean().backward()
     for name, parameter in model.named_parameters():
-        own = "lora_" in name or ".adapter." in name or name.startswith("orchestrator.")
+        own = name.startswith("orchestrator.") or (
+            name.removeprefix("sam.image_encoder.") in model.adaptation.parameters
+            and not (orchestrate and model.adaptation.vectors)  # frozen; their sets are tuned
+        )
         decoder = name.startswith("sam.mask_decoder.") and method != "freeze"
         assert parameter.requires_grad == (own or decoder), name
         if own:
@@ -124,6 +127,27 @@ def test_the_orchestration_does_not_decay(build_tiny: Build) -> None:
     assert not torch.equal(down, before)
 
 
+def test_what_starts_at_sams_own_values_does_not_decay(build_tiny: Build) -> None:
+    """Without a gradient nothing may move: Adam's decay alone would take it to 0."""
+    for method in ("bitfit", "ssf", "attention_tuning", "full", "dora"):
+        model = build_tiny(method)
+        start = {name: p.detach().clone() for name, p in model.sam.image_encoder.named_parameters()}
+        optimizer = torch.optim.Adam(model.parameter_groups(1e-2, 1e-2, weight_decay=5e-4))
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.grad = torch.zeros_like(parameter)
+        optimizer.step()
+        moved = {
+            name
+            for name, parameter in model.sam.image_encoder.named_parameters()
+            if not torch.equal(parameter, start[name])
+        }
+        # LoRA's `down` may decay; `up` is 0.
+        assert all(method == "dora" and name.endswith("down.weight") for name in moved), method
+        decays = {g["name"]: g["weight_decay"] for g in model.parameter_groups(1e-3, 1e-2, 5e-4)}
+        assert decays == {"lr": 5e-4, "lr_without_decay": 0.0}
+
+
 @pytest.mark.parametrize("rate", [0, -1.0, "1e-4", True, float("inf"), float("nan")])
 def test_rates_must_be_positive_numbers(build_tiny: Build, rate: object) -> None:
     with pytest.raises(CobotError, match=r"lr=.* is not a positive number"):
@@ -157,11 +181,17 @@ def test_hidden_dimension_must_be_divisible(build_tiny: Build) -> None:
 
 
 def test_methods_without_bottleneck_cannot_be_orchestrated(build_tiny: Build) -> None:
-    with pytest.raises(CobotError, match=r"'lightweight' has no bottleneck .* lora, adaptformer"):
-        build_tiny("lightweight", orchestrate=True)
+    for method, reason in (
+        ("lightweight", "it tunes nothing in the image encoder"),
+        ("vpt", "its prompts are tokens"),
+        ("full", "it tunes every weight"),
+    ):
+        message = rf"'{method}' cannot be orchestrated: {reason}.* lora, adaptformer, dora, bitfit"
+        with pytest.raises(CobotError, match=message):
+            build_tiny(method, orchestrate=True)
 
 
-@pytest.mark.parametrize("method", ["lora", "adaptformer"])
+@pytest.mark.parametrize("method", ["lora", "adaptformer", "bitfit", "attention_tuning"])
 def test_copies_and_pickles_are_independent(
     build_tiny: Build, method: str, images: Tensor, boxes: list[Tensor]
 ) -> None:

@@ -26,6 +26,8 @@ from tests.sam.conftest import TINY, Build
 
 # What is exact on paper differs by rounding: the products are taken in another order.
 RELATIVE = {torch.float32: 1e-6, torch.float64: 1e-12}
+# SSF rounds behind every operation of the encoder, and again in the weights it is merged into.
+MERGED = {torch.float32: 3e-6, torch.float64: 1e-12}
 
 
 def relative_difference(actual: Tensor, expected: Tensor) -> float:
@@ -49,7 +51,9 @@ def randomise(model: CobotSAM) -> CobotSAM:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("method", ["lora", "adaptformer"])
+@pytest.mark.parametrize(
+    "method", ["lora", "adaptformer", "dora", "bitfit", "ssf", "attention_tuning"]
+)
 def test_fold_is_exact(
     build_tiny: Build, method: str, dtype: torch.dtype, images: Tensor, boxes: list[Tensor]
 ) -> None:
@@ -69,11 +73,20 @@ def test_fold_is_exact(
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("orchestrate", [False, True])
+@pytest.mark.parametrize(
+    ("method", "orchestrate"),
+    [(name, on) for name in ("lora", "dora", "bitfit", "ssf", "attention_tuning")
+     for on in (False, True)] + [("full", False), ("lightweight", False)],
+)  # fmt: skip
 def test_merge_is_exact_and_has_sams_keys(
-    build_tiny: Build, orchestrate: bool, dtype: torch.dtype, images: Tensor, boxes: list[Tensor]
+    build_tiny: Build,
+    method: str,
+    orchestrate: bool,
+    dtype: torch.dtype,
+    images: Tensor,
+    boxes: list[Tensor],
 ) -> None:
-    model = in_precision(build_tiny("lora", orchestrate=orchestrate, trained=True), dtype)
+    model = in_precision(build_tiny(method, orchestrate=orchestrate, trained=True), dtype)
     images, boxes = images.to(dtype), [b.to(dtype) for b in boxes]
     merged = merge(model)
     stock = build_architecture(TINY).to(dtype)
@@ -81,7 +94,7 @@ def test_merge_is_exact_and_has_sams_keys(
     stock.load_state_dict(merged.state_dict(), strict=True)
     with torch.no_grad():
         difference = relative_difference(predict_masks(stock, images, boxes), model(images, boxes))
-    assert difference < RELATIVE[dtype]
+    assert difference < MERGED[dtype]
 
 
 def test_fold_and_merge_leave_the_model_alone_and_repeat(build_tiny: Build) -> None:
