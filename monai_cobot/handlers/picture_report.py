@@ -15,7 +15,7 @@ from PIL import Image
 
 from monai_cobot import metrics
 from monai_cobot.handlers.predictions import SavePredictions
-from monai_cobot.handlers.report import PREDICTIONS, EvaluationReport
+from monai_cobot.handlers.report import EvaluationReport
 from monai_cobot.transforms import read_image
 from monai_cobot.whole_file import whole_file
 
@@ -58,10 +58,9 @@ class PictureReport(EvaluationReport):
         """Writes and scores the picture that has just been segmented."""
         batch = engine.state.batch
         for kind, picture in answered_pictures(engine).items():
-            folder = PREDICTIONS if kind == engine.inferer.kinds[0] else f"{PREDICTIONS}_{kind}"
             write_label_picture(
                 painted(picture.predictions, picture.labels),
-                self.folder / folder / f"{batch['case']}_seg.png",
+                self.predictions_folder(kind, engine.inferer.kinds) / f"{batch['case']}_seg.png",
             )
             self._score(kind, picture, batch["case"], batch["patient"])
 
@@ -79,26 +78,21 @@ class PictureReport(EvaluationReport):
             self.rows += metrics.instance_rows(
                 scores, picture.instances, answered, case=case, patient=patient, prompts=kind
             )
-        if any(truth.any() for truth in picture.truths):
+        if picture.truths.any() or picture.predictions.any():  # else there is no Dice
             self.kept[kind, case] = picture
 
-    def draw(self, figures: Path) -> None:
-        """Draws the best, the median and the worst picture of each kind of prompts."""
-        kinds = list(dict.fromkeys(kind for kind, _ in self.kept))
-        for kind in kinds:
-            rows = [row for row in self.rows if row.prompts == kind]
-            for rank, name in metrics.representative_cases(rows).items():
-                picture = self.kept[kind, name]
-                ending = "" if kind == kinds[0] else f"_{kind}"
-                metrics.instance_overlay(
-                    read_image(picture.source).numpy(),
-                    picture.truths,
-                    picture.predictions,
-                    picture.boxes,
-                    [self.names[label] for label in picture.labels],
-                    figures / f"{rank}_{name}{ending}.png",
-                    title=f"{rank} case of {kind} prompts: {name}",
-                )
+    def draw_case(self, kind: str, case: str, path: Path, title: str) -> None:
+        """Draws a picture with the answers to one kind of prompts."""
+        picture = self.kept[kind, case]
+        metrics.instance_overlay(
+            read_image(picture.source).numpy(),
+            picture.truths,
+            picture.predictions,
+            picture.boxes,
+            [self.names[label] for label in picture.labels],
+            path,
+            title=title,
+        )
 
 
 class SavePictures(SavePredictions):

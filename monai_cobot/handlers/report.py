@@ -95,9 +95,23 @@ class EvaluationReport:
         """Writes and scores the case that has just been segmented."""
         raise NotImplementedError
 
-    def draw(self, figures: Path) -> None:
-        """Draws the cases that were kept for it."""
+    def draw_case(self, kind: str, case: str, path: Path, title: str) -> None:
+        """Draws a case that was kept for it."""
         raise NotImplementedError
+
+    def draw(self, figures: Path) -> None:
+        """Draws the best, the median and the worst case of each kind of prompts."""
+        kinds = list(dict.fromkeys(row.prompts for row in self.rows))
+        for kind in kinds:
+            rows = [row for row in self.rows if row.prompts == kind]
+            for rank, case in metrics.representative_cases(rows).items():
+                ending = "" if kind == kinds[0] else f"_{kind}"
+                title = f"{rank} case of {kind} prompts: {case}"
+                self.draw_case(kind, case, figures / f"{rank}_{case}{ending}.png", title)
+
+    def predictions_folder(self, kind: str, kinds: Sequence[str]) -> Path:
+        """Where label maps go: those of the second of two kinds of prompts stand apart."""
+        return self.folder / (PREDICTIONS if kind == kinds[0] else f"{PREDICTIONS}_{kind}")
 
     def run_of(self, kind: str) -> metrics.Run:
         """The columns of the model's rows with this kind of prompts; organ prompts have no box."""
@@ -146,11 +160,10 @@ class VolumeReport(EvaluationReport):
         """Writes and scores the case that has just been segmented."""
         kinds = engine.inferer.kinds
         for kind, case in zip(kinds, evaluated_cases(engine), strict=True):
-            folder = PREDICTIONS if kind == kinds[0] else f"{PREDICTIONS}_{kind}"
             write_label_like(
                 engine.state.output["pred"][0, kinds.index(kind)],
                 engine.state.batch["source"],
-                self.folder / folder / f"{case.case}_seg.nii.gz",
+                self.predictions_folder(kind, kinds) / f"{case.case}_seg.nii.gz",
             )
             self._score(kind, case)
 
@@ -185,26 +198,21 @@ class VolumeReport(EvaluationReport):
             for row in metrics.pooled_rows(pooled.result(), run, prompts=kind)
         ]
 
-    def draw(self, figures: Path) -> None:
-        """Draws the best, the median and the worst case of each kind of prompts."""
-        kinds = list(dict.fromkeys(kind for kind, _ in self.pictures))
-        for kind in kinds:
-            rows = [row for row in self.rows if row.prompts == kind]
-            for rank, name in metrics.representative_cases(rows).items():
-                picture = self.pictures[kind, name]
-                ending = "" if kind == kinds[0] else f"_{kind}"
-                metrics.overlay(
-                    picture.image,
-                    picture.truth,
-                    picture.prediction,
-                    picture.prompts,
-                    self.organs,
-                    figures / f"{rank}_{name}{ending}.png",
-                    title=f"{rank} case of {kind} prompts: {name}",
-                    pixel_spacing=picture.pixel_spacing,
-                    z=0,
-                    place=picture.place,
-                )
+    def draw_case(self, kind: str, case: str, path: Path, title: str) -> None:
+        """Draws the slice of a case that tells most."""
+        picture = self.pictures[kind, case]
+        metrics.overlay(
+            picture.image,
+            picture.truth,
+            picture.prediction,
+            picture.prompts,
+            self.organs,
+            path,
+            title=title,
+            pixel_spacing=picture.pixel_spacing,
+            z=0,
+            place=picture.place,
+        )
 
 
 def refuse_earlier_evaluation(output_dir: str | Path, overwrite: bool) -> None:

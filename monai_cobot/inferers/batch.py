@@ -12,6 +12,7 @@ import torch
 from monai.data import MetaTensor
 
 from monai_cobot.errors import CobotError
+from monai_cobot.inferers.named_cases import check_named_cases
 from monai_cobot.losses import PromptTargets
 from monai_cobot.transforms import (
     BoxPrompt,
@@ -94,20 +95,11 @@ class FileBoxes:
             CobotError: a case that is not among the images, a box outside of its image, or a mask
                 file that does not fit its image.
         """
-        names = {str(case["case"]) for case in cases}
-        strangers = sorted(set(self.prompts) - names)
-        if strangers:
-            raise CobotError(
-                f"{self.path} names case {strangers[0]!r}, which is not among the images "
-                f"({', '.join(sorted(names)[:5])} …): use the images' names without ending"
-            )
+        check_named_cases(self.path, self.prompts, cases)
         for case in cases:
             image = nib.load(case["image"])
             prompts_to_slices(self._boxes(case), image.affine, image.shape[:3])
             prompts_to_starts(self._prompts(case), image.affine, image.shape[:3])
-        without = sorted(names - set(self.prompts))
-        if without:
-            LOGGER.warning("no boxes in %s for %s: left empty", self.path, ", ".join(without))
 
     def __call__(self, item: Item) -> SlicePrompts:
         """Prompts of one item's slices; none where the file does not name its case."""

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from monai_cobot.errors import CobotError
+from monai_cobot.inferers.named_cases import check_named_cases
 from monai_cobot.inferers.volume import KINDS, NO_BOX
 from monai_cobot.transforms import BoxPrompt, Prompt, SlicePrompts, load_prompts
 
@@ -47,21 +48,12 @@ class PictureBoxes:
         Raises:
             CobotError: a case that is not among the pictures, or a box outside of its picture.
         """
-        names = {str(case["case"]) for case in cases}
-        strangers = sorted(set(self.prompts) - names)
-        if strangers:
-            raise CobotError(
-                f"{self.path} names case {strangers[0]!r}, which is not among the pictures "
-                f"({', '.join(sorted(names)[:5])} …): use the pictures' names without ending"
-            )
+        check_named_cases(self.path, self.prompts, cases)
         for case in cases:
             with Image.open(case["image"]) as picture:
                 width, height = picture.size
             for prompt in self.prompts.get(str(case["case"]), ()):
                 _check_inside(prompt, width, height)
-        without = sorted(names - set(self.prompts))
-        if without:
-            LOGGER.warning("no boxes in %s for %s: left empty", self.path, ", ".join(without))
 
     def __call__(self, item: Item) -> SlicePrompts:
         """Boxes of one picture, as of a slice 0; none where the file does not name it."""

@@ -116,5 +116,5 @@ def test_boxes_that_do_not_fit(tmp_path: Path, prompt: BoxPrompt, message: str) 
 
 def test_a_strange_case_is_named(tmp_path: Path) -> None:
     cases = [{"case": "b", "image": str(save_picture(tmp_path / "b.png"))}]
-    with pytest.raises(CobotError, match=r"names case 'a', which is not among the pictures \(b"):
+    with pytest.raises(CobotError, match=r"names case 'a', which is not among the images \(b"):
         PictureBoxes(write(tmp_path, BoxPrompt(1, 0, (0, 0, 2, 2))), ORGANS).check(cases)
