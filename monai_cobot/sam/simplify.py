@@ -137,5 +137,5 @@ def _free_files(path: str | Path, overwrite: bool) -> tuple[Path, Path]:
     described = Path(f"{target}.json")
     for file in (target, described):
         if file.exists() and not overwrite:
-            raise CobotError(f"{file} exists: choose another name or allow overwriting")
+            raise CobotError(f"{file} exists: choose another name, or give --overwrite")
     return target, described
