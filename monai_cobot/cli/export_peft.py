@@ -9,7 +9,9 @@ import typer
 
 
 def export_peft(
-    adapter: Annotated[Path, typer.Argument(help="Adapter file of a training with LoRA.")],
+    adapter: Annotated[
+        Path, typer.Argument(metavar="ADAPTER", help="Adapter file of a training with LoRA.")
+    ],
     output: Annotated[
         Path, typer.Argument(metavar="OUT_DIR", help="A new or empty folder, see docs/export.md.")
     ],

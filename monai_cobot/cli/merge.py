@@ -9,7 +9,7 @@ import typer
 
 
 def merge(
-    adapter: Annotated[Path, typer.Argument(help="Adapter file of a training.")],
+    adapter: Annotated[Path, typer.Argument(metavar="ADAPTER", help="Adapter file of a training.")],
     output: Annotated[
         Path, typer.Argument(metavar="OUT.pth", help="Where to; OUT.pth.json describes it.")
     ],

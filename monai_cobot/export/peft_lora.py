@@ -75,7 +75,7 @@ def export_peft(
             missing, or as :func:`build_from_adapter`.
     """
     described = read_manifest(adapter)
-    target = Path(folder).expanduser()
+    target = Path(folder).expanduser().absolute()
     _check(described["method"], target)
     model = build_from_adapter(adapter, sam_checkpoint)
     manifest: dict[str, Any] = {
