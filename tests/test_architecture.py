@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "metrics": {"errors"},
     "data": {"errors", "registry"},
     "sam": {"errors", "orchestration", "peft"},
+    "export": {"errors", "peft", "sam"},
     "drawings": {"errors"},
     "pretraining": {"errors", "drawings", "transforms", "sam", "evaluation"},
     "losses": set(),
@@ -36,7 +37,7 @@ MAY_IMPORT = {
     "doctor": {"errors", "data"},
     "cli": {
         *("errors", "transforms", "metrics", "inferers", "sam", "data", "handlers", "peft"),
-        *("pretraining", "evaluation", "segmentation", "doctor"),
+        *("pretraining", "evaluation", "segmentation", "doctor", "export"),
     },
 }
 # Leaves that every room may use.

@@ -11,7 +11,9 @@ from rich.markup import escape
 import monai_cobot
 from monai_cobot.cli import (
     doctor,
+    export_peft,
     fetch_sam,
+    merge,
     methods,
     phantom,
     pretrain,
@@ -29,7 +31,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("doctor")(doctor.doctor)
+app.command("export-peft")(export_peft.export_peft)
 app.command("fetch-sam")(fetch_sam.fetch)
+app.command("merge")(merge.merge)
 app.command("methods")(methods.methods)
 app.command("phantom")(phantom.phantom)
 app.command("pretrain")(pretrain.pretrain)

@@ -12,7 +12,7 @@ from monai_cobot.sam.base import BaseModel, hash_weights, load_base
 from monai_cobot.sam.build import build_architecture, build_random
 from monai_cobot.sam.organ_prompts import PROMPTS, Answers, OrganPrompts
 from monai_cobot.sam.promptable import Clicks, decode_boxes, decode_prompts, predict_masks
-from monai_cobot.sam.simplify import fold, merge, save_merged
+from monai_cobot.sam.simplify import fold, left_out, merge, merge_adapter, save_merged
 from monai_cobot.sam.sizes import SIZES, SAMSize, get_size
 
 __all__ = [
@@ -33,10 +33,12 @@ __all__ = [
     "fold",
     "get_size",
     "hash_weights",
+    "left_out",
     "load_adapter",
     "load_base",
     "make_manifest",
     "merge",
+    "merge_adapter",
     "predict_masks",
     "read_manifest",
     "save_adapter",

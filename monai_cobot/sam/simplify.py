@@ -13,6 +13,7 @@ from segment_anything.modeling import Sam
 from monai_cobot import peft
 from monai_cobot.errors import CobotError
 from monai_cobot.sam.adapted import CobotSAM
+from monai_cobot.sam.adapter_file import build_from_adapter, read_manifest
 from monai_cobot.sam.orchestrate import absorb_orchestration
 from monai_cobot.whole_file import whole_file
 
@@ -41,13 +42,7 @@ def merge(model: CobotSAM) -> Sam:
     Raises:
         CobotError: the method cannot be merged; the message says why.
     """
-    declared = peft.get(model.method).mergeable
-    if not declared:
-        mergeable = [name for name in peft.names() if peft.get(name).mergeable]
-        raise CobotError(
-            f"method {model.method!r} cannot be merged into SAM's own weights: {declared.reason}; "
-            f"{', '.join(mergeable)} can. Keep the adapter file instead"
-        )
+    _require_mergeable(model.method)
     folded = fold(model)
     peft.merge(folded.sam.image_encoder)
     return folded.sam
@@ -57,19 +52,17 @@ def save_merged(model: CobotSAM, path: str | Path, overwrite: bool = False) -> d
     """Writes the merged model as a ``.pth`` with SAM's keys, and ``<path>.json`` that describes it.
 
     At the base model's own input size the file loads in stock segment-anything; at another one the
-    position tables have that size and the manifest's ``loads_in`` says so.
+    position tables have that size and the manifest's ``loads_in`` says so. Organ prompts have no
+    place in SAM's keys: ``left_out`` names them.
 
     Returns:
         the manifest.
 
     Raises:
-        CobotError: the method cannot be merged, or the file exists and ``overwrite`` is false.
+        CobotError: the method cannot be merged, the path has another ending, or the file exists
+            and ``overwrite`` is false.
     """
-    target = Path(path)
-    described = Path(f"{target}.json")
-    for file in (target, described):
-        if file.exists() and not overwrite:
-            raise CobotError(f"{file} exists: choose another name or allow overwriting")
+    target, described = _free_files(path, overwrite)
     merged = merge(model)
     size = model.base.image_size
     manifest = {
@@ -80,9 +73,69 @@ def save_merged(model: CobotSAM, path: str | Path, overwrite: bool = False) -> d
         "image_size": size,
         "loads_in": f"segment_anything classes of {model.base.sam} built at image_size {size}"
         + (" (the registry's own)" if size == 1024 and model.base.sam != "small" else ""),
+        "left_out": left_out(model.prompts),
     }
     with whole_file(target) as file:
         torch.save(merged.state_dict(), file)
     with whole_file(described) as file:
         file.write_text(json.dumps(manifest, indent=2) + "\n")
     return manifest
+
+
+def merge_adapter(
+    adapter: str | Path,
+    path: str | Path,
+    sam_checkpoint: str | Path | None = None,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Merges an adapter file into its base model and writes that; see :func:`save_merged`.
+
+    What can be refused is refused before weights are read.
+
+    Args:
+        adapter: the adapter file.
+        path: the ``.pth`` to write.
+        sam_checkpoint: weights of the base model, needed for the official sizes.
+        overwrite: replace files that are there.
+
+    Returns:
+        the manifest.
+
+    Raises:
+        CobotError: as :func:`save_merged`, :func:`read_manifest` and :func:`build_from_adapter`.
+    """
+    _require_mergeable(read_manifest(adapter)["method"])
+    _free_files(path, overwrite)
+    return save_merged(build_from_adapter(adapter, sam_checkpoint), path, overwrite)
+
+
+def left_out(prompts: str) -> list[str]:
+    """What a plain SAM cannot hold of a model with these prompts, a sentence each."""
+    if prompts == "box":
+        return []
+    sentences = ["the learned organ prompts: a plain SAM is prompted with boxes, points and masks"]
+    if prompts == "organ":
+        sentences.append("training with boxes: the decoder was trained with organ prompts alone")
+    return sentences
+
+
+def _require_mergeable(method: str) -> None:
+    declared = peft.get(method).mergeable
+    if not declared:
+        mergeable = [name for name in peft.names() if peft.get(name).mergeable]
+        raise CobotError(
+            f"method {method!r} cannot be merged into SAM's own weights: {declared.reason}; "
+            f"{', '.join(mergeable)} can. Keep the adapter file instead"
+        )
+
+
+def _free_files(path: str | Path, overwrite: bool) -> tuple[Path, Path]:
+    """The file and its description, after checks of the name and that nothing is lost."""
+    target = Path(path).expanduser()
+    if target.suffix != ".pth":
+        raise CobotError(f"{target} is no .pth file: give a path that ends so")
+    described = Path(f"{target}.json")
+    for file in (target, described):
+        if file.exists() and not overwrite:
+            raise CobotError(f"{file} exists: choose another name, or give --overwrite")
+    return target, described
