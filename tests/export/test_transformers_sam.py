@@ -57,10 +57,11 @@ def test_vit_b_has_the_numbers_that_transformers_has_for_it() -> None:
 def test_base_gives_the_same_masks(tmp_path: Path, size: SAMSize, side: int, prompt: str) -> None:
     """All four masks and their qualities; at another input size too."""
     sam, _ = load_base(size.name, "random" if size is TINY else None, side)
+    noise = torch.Generator().manual_seed(2)
     with torch.no_grad():  # the decoder's are 0 and 1 at the start, and would hide a swap
         for module in sam.modules():
             if isinstance(module, torch.nn.LayerNorm):
-                module.bias.normal_(std=0.1)
+                module.bias.normal_(std=0.1, generator=noise)
     save_base(sam, size, tmp_path / "base")
     theirs = transformers.SamModel.from_pretrained(tmp_path / "base").eval()
     generator = torch.Generator().manual_seed(3)
@@ -83,7 +84,9 @@ def test_base_gives_the_same_masks(tmp_path: Path, size: SAMSize, side: int, pro
         for choice, multiple in ((slice(0, 1), False), (slice(1, None), True)):
             answer = theirs(pixel_values=image, multimask_output=multiple, **there[prompt])
             assert relative_difference(answer.pred_masks[0], masks[:, choice]) < RELATIVE
-            assert relative_difference(answer.iou_scores[0], quality[:, choice]) < RELATIVE
+            # One quality may be near zero: to the largest of the four.
+            difference = (answer.iou_scores[0] - quality[:, choice]).abs().max()
+            assert difference < RELATIVE * quality.abs().max()
 
 
 def test_the_processor_has_sams_frame(tmp_path: Path) -> None:
