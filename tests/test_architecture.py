@@ -34,9 +34,10 @@ MAY_IMPORT = {
     "segmentation": {"errors", "transforms", "data", "handlers", "bundle", "dicom"},
     "evaluation": {"errors", "transforms", "metrics", "inferers", "sam", "data"},
     "doctor": {"errors", "data"},
+    "comparison": {"errors", "data", "metrics", "peft", "sam", "bundle"},
     "cli": {
         *("errors", "transforms", "metrics", "inferers", "sam", "data", "handlers", "peft"),
-        *("pretraining", "evaluation", "segmentation", "doctor"),
+        *("pretraining", "evaluation", "segmentation", "doctor", "comparison"),
     },
 }
 # Leaves that every room may use.

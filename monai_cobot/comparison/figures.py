@@ -1,0 +1,93 @@
+"""Figures of a comparison."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from safetensors import safe_open
+
+from monai_cobot.bundle import adapter_file
+from monai_cobot.comparison.answers import Answer
+from monai_cobot.comparison.comparing import Compared
+from monai_cobot.metrics import dice_box_plot, palette, relation_heat_maps
+from monai_cobot.whole_file import whole_file
+
+RELATION = "orchestrator.relation_matrix"
+QUERY_VALUE = ("lora", "dora")
+_DPI = 150
+
+
+def draw_figures(
+    compared: Compared, answers: Sequence[Answer], folder: Path
+) -> Iterator[tuple[str, Path]]:
+    """Draw them all; yields headline and file."""
+    for dataset in dict.fromkeys(answer.dataset for answer in answers):
+        found = [answer for answer in answers if answer.dataset == dataset]
+        file = folder / f"{dataset}_dice.png"
+        rows = [row for answer in found for seed in answer.rows.values() for row in seed]
+        dice_box_plot(rows, file)
+        yield f"{dataset}: Dice by method and organ, a dot a target and seed", file
+        if any(answer.cost for answer in found):
+            file = folder / f"{dataset}_parameters.png"
+            draw_parameters(found, file)
+            yield f"{dataset}: Dice against trained parameters", file
+    yield from _relations(compared, folder)
+
+
+def draw_parameters(answers: Sequence[Answer], path: Path) -> None:
+    """Dice against the number of trained parameters, decoder included; answers of one dataset.
+
+    Bars are the deviation of the seeds' means. What was not trained is a dotted line.
+    """
+    score = answers[0].score
+    figure = Figure(figsize=(8.0, 4.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for place, answer in enumerate(answers):
+        colour = palette.MODELS[place % len(palette.MODELS)]
+        mean, deviation = answer.mean(score), answer.deviation(score)
+        if answer.cost is None:
+            axes.axhline(mean, color=colour, linestyle=":", label=answer.name)
+            continue
+        bar = None if math.isnan(deviation) else deviation
+        axes.errorbar(
+            answer.cost.trained_parameters, mean, yerr=bar, fmt="o", capsize=3, color=colour,
+            label=answer.name,
+        )  # fmt: skip
+    axes.set_xscale("log")
+    axes.set_xlabel("trained parameters, mask decoder included")
+    axes.set_ylabel({"dice": "Dice", "iou": "IoU"}[score])
+    axes.grid(color="0.9", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside right upper", frameon=False)
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, dpi=_DPI)
+
+
+def _relations(compared: Compared, folder: Path) -> Iterator[tuple[str, Path]]:
+    """The relation matrices of orchestrated methods, a panel a dataset, as in the paper's S-2."""
+    for method in compared.studies[0].plan.methods:
+        matrices = {}
+        for (dataset, name, seed), step in compared.trained.items():
+            if name != method.name or seed != compared.studies[0].plan.seeds[0]:
+                continue
+            with safe_open(str(adapter_file(step.folder)), framework="numpy") as file:
+                if RELATION in file.keys():  # noqa: SIM118 (it is no dictionary)
+                    matrices[dataset] = file.get_tensor(RELATION)
+        sizes = {len(matrix) for matrix in matrices.values()}
+        if len(sizes) == 1:
+            file_name = folder / f"{method.folder}_relation.png"
+            relation_heat_maps(matrices, site_names(method.method, sizes.pop()), file_name)
+            yield f"{method.name}: relation matrix, a row receives, a column gives", file_name
+
+
+def site_names(method: str, sites: int) -> list[str]:
+    """Sites by block: q0, v0, q1, … where a block has a query and a value, else numbers."""
+    if method in QUERY_VALUE:
+        return [f"{'qv'[site % 2]}{site // 2}" for site in range(sites)]
+    return [str(site) for site in range(sites)]
