@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "segmentation": {"errors", "transforms", "data", "handlers", "bundle", "dicom"},
     "evaluation": {"errors", "transforms", "metrics", "inferers", "sam", "data"},
     "doctor": {"errors", "data"},
-    "comparison": {"errors", "data", "metrics", "peft", "sam", "bundle"},
+    "comparison": {"errors", "data", "transforms", "metrics", "peft", "sam", "bundle"},
     "cli": {
         *("errors", "transforms", "metrics", "inferers", "sam", "data", "handlers", "peft"),
         *("pretraining", "evaluation", "segmentation", "doctor", "comparison"),

@@ -74,6 +74,16 @@ class Answer:
     rows: Mapping[int, Sequence[Row]] = field(repr=False)
     cost: Cost | None = None
 
+    @property
+    def method(self) -> str | None:
+        """Name of the method in the plan; None where nothing was trained."""
+        return None if self.cost is None else self.name
+
+    @property
+    def trivial(self) -> bool:
+        """Whether the boxes alone gave the answer."""
+        return any(row.trivial for rows in self.rows.values() for row in rows)
+
     def by_patient(self, score: str) -> dict[int, dict[str, float]]:
         """For each seed each patient's mean over its targets; those without a score left out."""
         return {seed: patient_means(rows, score) for seed, rows in self.rows.items()}
@@ -131,26 +141,20 @@ def _of_study(compared: Compared, study: Study) -> list[Answer]:
         if (found := [row for row in some if row.method == kind])
     ]
     if (name, None, first) in rows:
-        answers.append(
-            Answer(name, ZERO_SHOT_NAME, score, {first: _models(rows[name, None, first])})
-        )
+        plain = _named(rows[name, None, first], "zero_shot")
+        answers.append(Answer(name, ZERO_SHOT_NAME, score, {first: plain}))
     for method in study.plan.methods:
         seeds = [seed for seed in study.plan.seeds if (name, method.name, seed) in rows]
         if seeds:
             trained = [compared.trained[name, method.name, seed].folder for seed in seeds]
-            named = {
-                seed: [
-                    replace(row, method=method.name, orchestrate=False)
-                    for row in _models(rows[name, method.name, seed])
-                ]
-                for seed in seeds
-            }
+            named = {seed: _named(rows[name, method.name, seed], method.name) for seed in seeds}
             answers.append(Answer(name, method.name, score, named, Cost.of(trained)))
     return answers
 
 
-def _models(rows: Sequence[Row]) -> list[Row]:
-    return [row for row in rows if not row.trivial]
+def _named(rows: Sequence[Row], name: str) -> list[Row]:
+    """The model's rows, as tables of this comparison call it."""
+    return [replace(row, method=name, orchestrate=False) for row in rows if not row.trivial]
 
 
 def _clinical(folder: Path) -> list[Row]:

@@ -13,20 +13,25 @@ from safetensors import safe_open
 from monai_cobot.bundle import adapter_file
 from monai_cobot.comparison.answers import Answer
 from monai_cobot.comparison.comparing import Compared
+from monai_cobot.comparison.qualitative import draw_qualitative
 from monai_cobot.metrics import dice_box_plot, palette, relation_heat_maps
 from monai_cobot.whole_file import whole_file
 
 RELATION = "orchestrator.relation_matrix"
 QUERY_VALUE = ("lora", "dora")
 _DPI = 150
+_MARKERS = "osD^vP"
 
 
 def draw_figures(
     compared: Compared, answers: Sequence[Answer], folder: Path
 ) -> Iterator[tuple[str, Path]]:
     """Draw them all; yields headline and file."""
-    for dataset in dict.fromkeys(answer.dataset for answer in answers):
+    for study in compared.studies:
+        dataset = study.dataset.name
         found = [answer for answer in answers if answer.dataset == dataset]
+        if not found:
+            continue
         file = folder / f"{dataset}_dice.png"
         rows = [row for answer in found for seed in answer.rows.values() for row in seed]
         dice_box_plot(rows, file)
@@ -35,6 +40,9 @@ def draw_figures(
             file = folder / f"{dataset}_parameters.png"
             draw_parameters(found, file)
             yield f"{dataset}: Dice against trained parameters", file
+        file = folder / f"{dataset}_cases.png"
+        if draw_qualitative(compared, study, found, file):
+            yield f"{dataset}: best, median and worst case; truth solid, answer dashed", file
     yield from _relations(compared, folder)
 
 
@@ -47,17 +55,23 @@ def draw_parameters(answers: Sequence[Answer], path: Path) -> None:
     figure = Figure(figsize=(8.0, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    for place, answer in enumerate(answers):
-        colour = palette.MODELS[place % len(palette.MODELS)]
+    models = [answer.name for answer in answers if not answer.trivial]
+    for answer in answers:
+        round_of, colour = _look(answer, models)
         mean, deviation = answer.mean(score), answer.deviation(score)
         if answer.cost is None:
             axes.axhline(mean, color=colour, linestyle=":", label=answer.name)
             continue
         bar = None if math.isnan(deviation) else deviation
         axes.errorbar(
-            answer.cost.trained_parameters, mean, yerr=bar, fmt="o", capsize=3, color=colour,
+            answer.cost.trained_parameters,
+            mean,
+            yerr=bar,
+            fmt=_MARKERS[round_of % len(_MARKERS)],
+            capsize=3,
+            color=colour,
             label=answer.name,
-        )  # fmt: skip
+        )
     axes.set_xscale("log")
     axes.set_xlabel("trained parameters, mask decoder included")
     axes.set_ylabel({"dice": "Dice", "iou": "IoU"}[score])
@@ -67,6 +81,15 @@ def draw_parameters(answers: Sequence[Answer], path: Path) -> None:
     figure.legend(loc="outside right upper", frameon=False)
     with whole_file(path) as temporary:
         figure.savefig(temporary, dpi=_DPI)
+
+
+def _look(answer: Answer, models: Sequence[str]) -> tuple[int, str]:
+    """How often the colours have come round, and the colour: that of the box plot."""
+    if answer.trivial:
+        first = next(row for rows in answer.rows.values() for row in rows)
+        return 0, palette.TRIVIAL[first.method]
+    round_of, place = divmod(models.index(answer.name), len(palette.MODELS))
+    return round_of, palette.MODELS[place]
 
 
 def _relations(compared: Compared, folder: Path) -> Iterator[tuple[str, Path]]:

@@ -18,6 +18,7 @@ from monai_cobot.comparison.plan import ZERO_SHOT, DatasetPlan, MethodPlan, Plan
 from monai_cobot.comparison.rates import Rates, paper_rates
 from monai_cobot.comparison.steps import Step
 from monai_cobot.data.fingerprint import hash_cases
+from monai_cobot.data.spec import DatasetSpec
 from monai_cobot.errors import CobotError
 
 OWN = (
@@ -35,6 +36,7 @@ class Study:
     Attributes:
         plan: the comparison.
         dataset: which of its datasets.
+        spec: organs and modality, as the bundle has them.
         split_hash: of the split.
         seen_sha256: hash of the files of training and validation part.
         test: cases of the test part; their files are read by the evaluation alone.
@@ -43,6 +45,7 @@ class Study:
 
     plan: Plan
     dataset: DatasetPlan
+    spec: DatasetSpec
     split_hash: str
     seen_sha256: str
     test: tuple[dict[str, Any], ...]
@@ -69,7 +72,7 @@ class Study:
         folder.mkdir(parents=True, exist_ok=True)
         seen = hide_test(cases, split, folder / "split.json")
         test = tuple(split.items(cases, "test"))
-        return cls(plan, dataset, split.hash, hash_cases(seen), test, rates)
+        return cls(plan, dataset, spec, split.hash, hash_cases(seen), test, rates)
 
     @property
     def folder(self) -> Path:
