@@ -21,7 +21,8 @@ def hide_test(cases: Sequence[Case], split: Split, split_file: Path) -> list[Cas
         these cases.
 
     Raises:
-        CobotError: a split by slice, or one without a validation or a test part.
+        CobotError: a split by slice, one without a validation or a test part, or another split
+            in the folder.
     """
     if split.by != "patient":
         raise CobotError("a comparison is split by patient: remove split_by: slice, which leaks")
@@ -32,6 +33,11 @@ def hide_test(cases: Sequence[Case], split: Split, split_file: Path) -> list[Cas
                 "that has one, or more patients"
             )
     seen = [case for side in ("training", "validation") for case in split.items(cases, side)]
+    if split_file.exists() and (held := Split.load(split_file).hash) != split.hash:
+        raise CobotError(
+            f"{split_file} is another split (hash {held[:12]}, here {split.hash[:12]}): give "
+            "another out, or the split_file of this comparison"
+        )
     if not split_file.exists():
         split.save(split_file)
     with whole_file(split_file.with_name(SEEN)) as file:

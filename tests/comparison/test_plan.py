@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -102,9 +103,20 @@ def test_folder_without_cases_is_refused_in_the_bundles_words(
 def test_split_without_validation_is_refused(write_plan: WritePlan, phantoms: Path) -> None:
     names = sorted(file.name.removesuffix(".nii.gz") for file in (phantoms / "labels").iterdir())
     file = write_plan()
-    (file.parent / "mine.json").write_text(
-        str({"training": names[1:], "validation": [], "test": names[:1]}).replace("'", '"')
-    )
+    split = {"training": names[1:], "validation": [], "test": names[:1]}
+    (file.parent / "mine.json").write_text(json.dumps(split))
     dataset = {"bundle": str(ADOME), "dataset_dir": str(phantoms), "split_file": "mine.json"}
     with pytest.raises(CobotError, match="no validation part"):
+        Comparison(load_plan(write_plan(datasets=[dataset])))
+
+
+def test_another_split_in_the_folder_is_refused(write_plan: WritePlan, phantoms: Path) -> None:
+    first = Comparison(load_plan(write_plan())).compared.studies[0]
+    drawn = json.loads((first.folder / "split.json").read_text())
+    drawn["training"], drawn["test"] = drawn["test"], drawn["training"]
+    del drawn["hash"]
+    mine = first.plan.out.parent / "mine.json"
+    mine.write_text(json.dumps(drawn))
+    dataset = {"bundle": str(ADOME), "dataset_dir": str(phantoms), "split_file": mine.name}
+    with pytest.raises(CobotError, match="is another split"):
         Comparison(load_plan(write_plan(datasets=[dataset])))

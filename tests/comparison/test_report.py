@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import dataclasses
+import json
 import re
 from pathlib import Path
 
@@ -13,11 +14,12 @@ from PIL import Image
 
 from monai_cobot.comparison import tables
 from monai_cobot.comparison.answers import Cost
+from monai_cobot.comparison.comparing import Comparison
 from monai_cobot.comparison.differences import Difference, pairs
 from monai_cobot.comparison.figures import RELATION, draw_parameters, site_names
 from monai_cobot.comparison.plan import load_plan
 from monai_cobot.comparison.published import Published, read_published
-from monai_cobot.comparison.report import page_text
+from monai_cobot.comparison.report import page_text, write_report
 from monai_cobot.sam import build_adapted_sam
 from tests.comparison.conftest import WritePlan, make_answer
 
@@ -105,3 +107,14 @@ def test_relation_matrix_is_found_under_the_key_that_adapter_files_have() -> Non
     assert len(site_names("lora", len(matrix))) == len(matrix)
     assert site_names("lora", 4) == ["q0", "v0", "q1", "v1"]
     assert site_names("adaptformer", 2) == ["0", "1"]
+
+
+def test_comparison_of_broken_runs_names_them_in_its_report(write_plan: WritePlan) -> None:
+    plan = load_plan(write_plan())
+    compared = Comparison(plan).compared
+    compared.broken.append("ADOME, LoRA: it broke")
+    table, numbers, text, page = write_report(plan, compared)
+    assert json.loads(numbers.read_text())["answers"] == []
+    for file in (text, page):
+        assert "ADOME, LoRA: it broke" in file.read_text()
+    assert len(table.read_text().splitlines()) == 1
