@@ -133,7 +133,7 @@ def _of_study(compared: Compared, study: Study) -> list[Answer]:
     evaluations = {key: step for key, step in compared.evaluated.items() if key[0] == name}
     if not evaluations:
         return []
-    rows = {key: _clinical(step.folder) for key, step in evaluations.items()}
+    rows = {key: clinical_rows(step.folder) for key, step in evaluations.items()}
     some = next(iter(rows.values()))
     answers = [
         Answer(name, series_name(kind, False), score, {first: found})
@@ -157,7 +157,7 @@ def _named(rows: Sequence[Row], name: str) -> list[Row]:
     return [replace(row, method=name, orchestrate=False) for row in rows if not row.trivial]
 
 
-def _clinical(folder: Path) -> list[Row]:
+def clinical_rows(folder: Path) -> list[Row]:
     """Clinical rows of an evaluation, those from boxes where there are both kinds of prompts."""
     rows = [row for row in read_csv(folder / "metrics.csv") if row.protocol == CLINICAL]
     return [row for row in rows if row.prompts == BOX] or rows

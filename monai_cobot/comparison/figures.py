@@ -13,6 +13,7 @@ from safetensors import safe_open
 from monai_cobot.bundle import adapter_file
 from monai_cobot.comparison.answers import Answer
 from monai_cobot.comparison.comparing import Compared
+from monai_cobot.comparison.prompts import draw_prompts, prompt_scores
 from monai_cobot.comparison.qualitative import draw_qualitative
 from monai_cobot.metrics import dice_box_plot, palette, relation_heat_maps
 from monai_cobot.whole_file import whole_file
@@ -43,6 +44,11 @@ def draw_figures(
         file = folder / f"{dataset}_cases.png"
         if draw_qualitative(compared, study, found, file):
             yield f"{dataset}: best, median and worst case; truth solid, answer dashed", file
+        prompted = [score for score in prompt_scores(compared) if score.dataset == dataset]
+        if prompted:
+            file = folder / f"{dataset}_prompts.png"
+            draw_prompts(prompted, file)
+            yield f"{dataset}: Dice by how the boxes were changed, first seed", file
     yield from _relations(compared, folder)
 
 

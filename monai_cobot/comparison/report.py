@@ -14,6 +14,7 @@ from monai_cobot.comparison.comparing import Compared
 from monai_cobot.comparison.differences import differences
 from monai_cobot.comparison.figures import draw_figures
 from monai_cobot.comparison.plan import Plan
+from monai_cobot.comparison.prompts import prompt_lines, prompt_scores
 from monai_cobot.comparison.published import read_published
 from monai_cobot.metrics import write_json
 from monai_cobot.whole_file import whole_file
@@ -45,6 +46,9 @@ def write_report(plan: Plan, compared: Compared) -> list[Path]:
         "Paired differences": tables.difference_lines(found),
         "Trials": tables.trial_lines(compared),
     }
+    prompted = prompt_scores(compared)
+    if prompted:
+        sections["Dice by box, %, first seed"] = prompt_lines(prompted)
     notes = [tables.NOTES, PAIRED, *([PUBLISHED] if published else [])]
     table, numbers, text, page = (
         plan.out / f"comparison.{e}" for e in ("csv", "json", "md", "html")

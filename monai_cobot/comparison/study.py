@@ -96,8 +96,17 @@ class Study:
             folder=place / "trials" / rates.folder if trial else place / f"seed_{seed}",
         )
 
-    def evaluation(self, method: MethodPlan | None, rates: Rates | None, seed: int) -> Step:
-        """The evaluation of a training on the test part, which is read for it; None: zero shot."""
+    def evaluation(
+        self,
+        method: MethodPlan | None,
+        rates: Rates | None,
+        seed: int,
+        jitter: Mapping[str, Any] | None = None,
+    ) -> Step:
+        """The evaluation of a training on the test part, which is read for it; None: zero shot.
+
+        ``jitter`` changes the boxes in another way than the settings do.
+        """
         if method is None or rates is None:
             what: dict[str, Any] = {"method": "freeze", "orchestrate": False, "checkpoint": "none"}
             name, folder = "zero shot", ZERO_SHOT
@@ -105,12 +114,17 @@ class Study:
             trained = self.training(method, rates, seed).folder
             what = {**method.ids(), "checkpoint": str(adapter_file(trained))}
             name, folder = method.name, method.folder
+        place = self.folder / folder
+        if jitter is not None:
+            what["eval_box_jitter"] = dict(jitter)
+            how = f"{jitter['mode']}_{jitter['size']:g}"
+            name, place = f"{name}, boxes {how}", place / "prompts" / how
         return Step(
             name=f"{self.dataset.name}, {name}, seed {seed}, evaluation",
             configs=(self.configs / "train.yaml", self.configs / "evaluate.yaml"),
             ids={**self._ids(), **what, "seed": self.plan.seeds[0], "overwrite": True},
             data={"split_hash": self.split_hash, "test_sha256": hash_cases(self.test)},
-            folder=self.folder / folder / f"seed_{seed}",
+            folder=place / f"seed_{seed}",
             kind=".evaluation",
         )
 

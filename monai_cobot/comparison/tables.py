@@ -12,6 +12,7 @@ from typing import Any
 from monai_cobot.comparison.answers import Answer, Cost, as_dict
 from monai_cobot.comparison.comparing import Compared
 from monai_cobot.comparison.differences import Difference
+from monai_cobot.comparison.prompts import as_dicts, prompt_scores
 from monai_cobot.comparison.published import Published
 from monai_cobot.whole_file import whole_file
 
@@ -107,6 +108,7 @@ def as_json(
         "differences": [asdict(pair) for pair in found],
         "trials": [dict(zip(("dataset", "method", "rates", "validation_dice", "chosen"), line,
                             strict=True)) for line in trial_lines(compared)[1:]],
+        "prompts": as_dicts(prompt_scores(compared)),
         "broken": compared.broken,
     }  # fmt: skip
 

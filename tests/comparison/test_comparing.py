@@ -115,3 +115,17 @@ def test_places_of_files_do_not_count_but_their_content_does(
     assert made(sam_checkpoint=str(moved)) == before
     weights.write_bytes(b"two")
     assert made() != before
+
+
+def test_changed_boxes_are_evaluated_last_with_the_first_seed(
+    write_plan: WritePlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = FakeRuns(monkeypatch)
+    comparison = Comparison(load_plan(write_plan(seeds=[4, 5])), prompts=True)
+    compared = comparison.run()
+    assert len(runs.names) == comparison.total == 11 + 12 * 3
+    assert all("boxes" in name and "seed 4" in name for name in runs.names[11:])
+    step = compared.prompted["ADOME", "decoder only", "shift", 25.0]
+    assert step.ids["eval_box_jitter"] == {"mode": "shift", "size": 25.0}
+    assert step.folder.parts[-4:] == ("decoder_only", "prompts", "shift_25", "seed_4")
+    assert compared.evaluated["ADOME", "decoder only", 4].ids.get("eval_box_jitter") is None
