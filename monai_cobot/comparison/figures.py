@@ -8,6 +8,7 @@ from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from safetensors import safe_open
 
 from monai_cobot.bundle import adapter_file
@@ -21,6 +22,8 @@ from monai_cobot.whole_file import whole_file
 RELATION = "orchestrator.relation_matrix"
 QUERY_VALUE = ("lora", "dora")
 _DPI = 150
+_WIDE = 4  # from this ratio on a logarithmic axis has labels that can be read
+_SITES = 40  # so many names can be read along a matrix
 _MARKERS = "osD^vP"
 
 
@@ -78,7 +81,12 @@ def draw_parameters(answers: Sequence[Answer], path: Path) -> None:
             color=colour,
             label=answer.name,
         )
-    axes.set_xscale("log")
+    counts = [answer.cost.trained_parameters for answer in answers if answer.cost]
+    if max(counts) > _WIDE * min(counts):
+        axes.set_xscale("log")
+    else:
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.set_xlabel("trained parameters, mask decoder included")
     axes.set_ylabel({"dice": "Dice", "iou": "IoU"}[score])
     axes.grid(color="0.9", linewidth=0.8)
@@ -116,7 +124,11 @@ def _relations(compared: Compared, folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def site_names(method: str, sites: int) -> list[str]:
-    """Sites by block: q0, v0, q1, … where a block has a query and a value, else numbers."""
+    """Sites by block: q0, v0, q1, … where a block has a query and a value, else numbers.
+
+    Of many numbers some are left empty, so that the others can be read.
+    """
     if method in QUERY_VALUE:
         return [f"{'qv'[site % 2]}{site // 2}" for site in range(sites)]
-    return [str(site) for site in range(sites)]
+    step = math.ceil(sites / _SITES)
+    return ["" if site % step else str(site) for site in range(sites)]

@@ -49,7 +49,12 @@ def write_report(plan: Plan, compared: Compared) -> list[Path]:
     prompted = prompt_scores(compared)
     if prompted:
         sections["Dice by box, %, first seed"] = prompt_lines(prompted)
-    notes = [tables.NOTES, PAIRED, *([PUBLISHED] if published else [])]
+    notes = [
+        *tables.captions(compared, answers),
+        tables.NOTES,
+        PAIRED,
+        *([PUBLISHED] if published else []),
+    ]
     table, numbers, text, page = (
         plan.out / f"comparison.{e}" for e in ("csv", "json", "md", "html")
     )

@@ -45,6 +45,27 @@ def table_lines(answers: Sequence[Answer], published: Sequence[Published]) -> li
     return lines
 
 
+def captions(compared: Compared, answers: Sequence[Answer]) -> list[str]:
+    """For each dataset what all its rows share: patients, seeds, base model, boxes, split."""
+    found = []
+    for study in compared.studies:
+        rows = [
+            row
+            for answer in answers
+            if answer.dataset == study.dataset.name and not answer.trivial
+            for seed in answer.rows.values()
+            for row in seed
+        ]
+        if rows:
+            first, seeds = rows[0], ", ".join(map(str, study.plan.seeds))
+            found.append(
+                f"{study.dataset.name}: {len({row.patient for row in rows})} test patients; seeds "
+                f"{seeds}; SAM {first.sam}, weights {first.weights}, {first.image_size} px; boxes "
+                f"{first.box_jitter or 'none'}; split {study.split_hash[:12]}."
+            )
+    return found
+
+
 def difference_lines(found: Sequence[Difference]) -> list[Line]:
     """A pair a row."""
     lines = [["dataset", "first - second", "patients", "difference, points", "95 % interval", "p"]]

@@ -107,6 +107,7 @@ def test_relation_matrix_is_found_under_the_key_that_adapter_files_have() -> Non
     assert len(site_names("lora", len(matrix))) == len(matrix)
     assert site_names("lora", 4) == ["q0", "v0", "q1", "v1"]
     assert site_names("adaptformer", 2) == ["0", "1"]
+    assert [name for name in site_names("bitfit", 132) if name][:3] == ["0", "4", "8"]
 
 
 def test_comparison_of_broken_runs_names_them_in_its_report(write_plan: WritePlan) -> None:
