@@ -87,7 +87,9 @@ def draw_prompts(scores: Sequence[PromptScore], path: Path) -> None:
     """Dice against jitter, scale and shift, a panel each; one dataset."""
     figure = Figure(figsize=(11.0, 3.8), layout="constrained")
     FigureCanvasAgg(figure)
+    trivial = {series_name(kind, False): palette.TRIVIAL[kind] for kind in TRIVIAL_ANSWERS}
     answers = list(dict.fromkeys(score.answer for score in scores))
+    answers = [*(name for name in answers if name not in trivial), *trivial]
     exact = {s.answer: s.score for s in scores if (s.mode, s.size) == ("symmetric", 0.0)}
     panels = figure.subplots(1, len(LABELS), sharey=True)
     for axes, (mode, label) in zip(panels, LABELS.items(), strict=True):
@@ -95,12 +97,15 @@ def draw_prompts(scores: Sequence[PromptScore], path: Path) -> None:
             points = {s.size: s.score for s in scores if (s.answer, s.mode) == (answer, mode)}
             if answer in exact:
                 points[EXACT[mode]] = exact[answer]
+            if not points:
+                continue
             sizes = sorted(points)
+            cycle, colour = divmod(place, len(palette.MODELS))
             axes.plot(
                 sizes,
                 [points[size] for size in sizes],
-                marker="osD^vP"[place // len(palette.MODELS) % 6],
-                color=palette.MODELS[place % len(palette.MODELS)],
+                marker="x" if answer in trivial else "osD^vP"[cycle % 6],
+                color=trivial.get(answer, palette.MODELS[colour]),
                 label=answer,
             )
         axes.set_xlabel(label)
