@@ -35,9 +35,10 @@ MAY_IMPORT = {
     "segmentation": {"errors", "transforms", "data", "handlers", "bundle", "dicom"},
     "evaluation": {"errors", "transforms", "metrics", "inferers", "sam", "data"},
     "doctor": {"errors", "data"},
+    "comparison": {"errors", "data", "transforms", "metrics", "peft", "sam", "bundle"},
     "cli": {
         *("errors", "transforms", "metrics", "inferers", "sam", "data", "handlers", "peft"),
-        *("pretraining", "evaluation", "segmentation", "doctor", "export"),
+        *("pretraining", "evaluation", "segmentation", "doctor", "export", "comparison"),
     },
 }
 # Leaves that every room may use.

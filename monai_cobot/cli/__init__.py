@@ -10,6 +10,7 @@ from rich.markup import escape
 
 import monai_cobot
 from monai_cobot.cli import (
+    compare,
     doctor,
     export_peft,
     fetch_sam,
@@ -30,6 +31,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.command("compare")(compare.compare)
 app.command("doctor")(doctor.doctor)
 app.command("export-peft")(export_peft.export_peft)
 app.command("fetch-sam")(fetch_sam.fetch)

@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from monai_cobot.errors import CobotError
 
-MODES = ("outward", "symmetric", "proportional")
+MODES = ("outward", "symmetric", "proportional", "scale", "shift")
 #: The side of SAM's input at which sizes in pixels are given.
 REFERENCE_SIZE = 1024
 
@@ -103,13 +103,16 @@ class BoxJitter(Randomizable, Transform):
     """Perturb boxes in the model frame, every side on its own, uniformly.
 
     Modes: ``outward`` moves each side out by 0..size; ``symmetric`` by -size..size, out or in;
-    ``proportional`` by -size..size times the box's own side. Numbers are drawn only in
+    ``proportional`` by -size..size times the box's own side. Two modes keep a box's form:
+    ``scale`` makes its sides ``size`` times as long around its middle, and ``shift`` moves it by
+    ``size`` in a direction that is drawn. Numbers are drawn only in
     :meth:`randomize`; :func:`jitter_boxes` does the rest.
 
     Args:
         mode: one of ``outward``, ``symmetric``, ``proportional``.
         size: pixels at an image size of 1024, scaled by ``image_size / 1024``; for
-            ``proportional`` a share between 0 and 1. 0 leaves boxes unchanged, bit for bit.
+            ``proportional`` a share between 0 and 1, for ``scale`` a factor. 0 leaves boxes
+            unchanged, bit for bit.
         image_size: side S of SAM's input, in pixels.
 
     Raises:
@@ -164,12 +167,19 @@ class BoxJitter(Randomizable, Transform):
             reach = (boxes[:, 2:] - boxes[:, :2]).repeat(1, 2) * self.size
         else:
             reach = torch.full_like(boxes, self.size * self.image_size / REFERENCE_SIZE)
+        if self.mode == "scale":
+            sides = (boxes[:, 2:] - boxes[:, :2]).repeat(1, 2)
+            return jitter_boxes(boxes, outwards * sides * (self.size - 1) / 2, size)
+        if self.mode == "shift":
+            angle = 2 * torch.pi * uniform[:, :1]
+            direction = torch.cat([angle.cos(), angle.sin()], dim=1).repeat(1, 2)
+            return jitter_boxes(boxes, direction * reach, size)
         share = uniform if self.mode == "outward" else 2 * uniform - 1
         return jitter_boxes(boxes, outwards * share * reach, size)
 
     def __str__(self) -> str:
-        """Say it as the tables do: ``exact``, ``outward 50 px at 1024``, ``proportional 0.1``."""
+        """Say it as the tables do: ``exact``, ``outward 50 px at 1024``, ``scale 1.5``."""
         if self.size == 0:
             return "exact"
-        unit = "" if self.mode == "proportional" else f" px at {REFERENCE_SIZE}"
+        unit = "" if self.mode in ("proportional", "scale") else f" px at {REFERENCE_SIZE}"
         return f"{self.mode} {self.size:g}{unit}"

@@ -165,3 +165,27 @@ def test_configurations_are_read_and_named() -> None:
 def test_bad_configurations_say_what_to_write(mapping, message: str) -> None:
     with pytest.raises(CobotError, match=message):
         BoxJitter.from_mapping(mapping, 256)
+
+
+def test_scaled_box_keeps_its_middle() -> None:
+    """(10, 20)-(30, 60) times 1.5: sides 30 and 60 around (20, 40)."""
+    boxes = torch.tensor([[10.0, 20.0, 30.0, 60.0]])
+    scaled = BoxJitter("scale", 1.5, 256)(boxes, (256, 256))
+    assert scaled.tolist() == [[5.0, 10.0, 35.0, 70.0]]
+    halved = BoxJitter("scale", 0.5, 256)(boxes, (256, 256))
+    assert halved.tolist() == [[15.0, 30.0, 25.0, 50.0]]
+    assert BoxJitter("scale", 1, 256)(boxes, (256, 256)).tolist() == boxes.tolist()
+    assert str(BoxJitter("scale", 1.5)) == "scale 1.5"
+
+
+def test_shifted_box_keeps_its_sides_and_goes_as_far_as_asked() -> None:
+    """40 px at 1024 are 10 at 256; directions differ."""
+    boxes = torch.tensor([[100.0, 100.0, 120.0, 140.0]]).repeat(50, 1)
+    shift = BoxJitter("shift", 40, 256)
+    shift.set_random_state(seed=1)
+    moved = shift(boxes, (256, 256)) - boxes
+    close = {"rtol": 0, "atol": 1e-4}  # single precision at about 100
+    torch.testing.assert_close(moved[:, :2], moved[:, 2:], **close)
+    torch.testing.assert_close(moved[:, :2].norm(dim=1), torch.full((50,), 10.0), **close)
+    assert len({tuple(row) for row in moved.round(decimals=2).tolist()}) > 40
+    assert str(shift) == "shift 40 px at 1024"

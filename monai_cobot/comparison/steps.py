@@ -1,0 +1,128 @@
+"""One bundle run as a process of its own: kept when it is finished, named when it is broken."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import monai_cobot
+from monai_cobot.bundle.run import SAME_RESULT
+from monai_cobot.errors import CobotError
+from monai_cobot.whole_file import whole_file
+
+
+class BrokenRunError(Exception):
+    """A run of the comparison that ended with an error; the message names it and its log."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A bundle run.
+
+    Beside ``folder`` lie its ids (``.yaml``), its log (``.log``), and once it is finished what it
+    was made of (``.json``); an evaluation has ``.evaluation`` before these endings.
+
+    Attributes:
+        name: for people.
+        configs: config files, the ids' file follows them.
+        ids: of the bundle.
+        data: hashes of split and files.
+        folder: ``output_dir``.
+        kind: ``""`` of a training, ``".evaluation"``.
+    """
+
+    name: str
+    configs: tuple[Path, ...]
+    ids: Mapping[str, Any]
+    data: Mapping[str, str]
+    folder: Path
+    kind: str = ""
+
+    def beside(self, ending: str) -> Path:
+        """A file beside the folder."""
+        return self.folder.with_name(f"{self.folder.name}{self.kind}.{ending}")
+
+    def made_of(self) -> dict[str, Any]:
+        """What tells its result from another's; where things lie does not count."""
+        found = {key: value for key, value in self.ids.items() if key not in SAME_RESULT}
+        weights = self.ids.get("sam_checkpoint")
+        if "checkpoint" in found:  # an adapter file, or the word none
+            found["checkpoint"] = _content(found["checkpoint"])
+        made = {
+            **found,
+            **self.data,
+            "sam_checkpoint": _content(weights),
+            "configs_sha256": [_content(file) for file in self.configs],
+            "version": monai_cobot.__version__,
+        }
+        plain: dict[str, Any] = json.loads(json.dumps(made, sort_keys=True))
+        return plain
+
+    def finished(self) -> bool:
+        """Whether it need not be run.
+
+        Raises:
+            CobotError: it is there, made of something else.
+        """
+        record = self.beside("json")
+        if not record.is_file():
+            return False
+        found, wanted = json.loads(record.read_text())["made_of"], self.made_of()
+        keys = [key for key in {**found, **wanted} if found.get(key) != wanted.get(key)]
+        if keys:
+            differences = "; ".join(f"{k} {found.get(k)!r} there, {wanted.get(k)!r} here"
+                                    for k in keys)  # fmt: skip
+            raise CobotError(
+                f"{self.folder} holds a run that was made of something else ({differences}): give "
+                f"another out, or remove it and {record.name}"
+            )
+        return True
+
+    def run(self) -> bool:
+        """Run it unless it is finished; an interrupted training goes on.
+
+        Returns:
+            Whether there was anything to do.
+
+        Raises:
+            BrokenRunError: the process ended with an error.
+            CobotError: see :meth:`finished`.
+        """
+        if self.finished():
+            return False
+        start, made_of = time.perf_counter(), self.made_of()
+        with whole_file(self.beside("yaml")) as file:
+            file.write_text(yaml.safe_dump({**self.ids, "output_dir": str(self.folder)}))
+        files = [str(file) for file in (*self.configs, self.beside("yaml"))]
+        command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", json.dumps(files)]
+        log = self.beside("log")
+        with log.open("a") as output:
+            ended = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)
+        if ended.returncode:
+            raise BrokenRunError(f"{self.name}: {_last_line(log)} (see {log})")
+        seconds = time.perf_counter() - start
+        with whole_file(self.beside("json")) as file:
+            file.write_text(json.dumps({"seconds": seconds, "made_of": made_of}, indent=1) + "\n")
+        return True
+
+
+def _content(file: Any) -> Any:
+    """Hash of a file's bytes; a word (``none``, ``random``) as it is."""
+    if file is None or not Path(str(file)).is_file():
+        return file
+    with Path(str(file)).open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _last_line(log: Path) -> str:
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1] if lines else "it ended without a word"
