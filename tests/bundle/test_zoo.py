@@ -175,8 +175,9 @@ def torchrun(bundle: Path, data: Path, output: Path, cwd: Path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
 
 
+@pytest.mark.zoo
 @pytest.mark.timeout(2 * HANG_SECONDS)
-@pytest.mark.parametrize("bundle", EXPORTED)
+@pytest.mark.parametrize("bundle", ALL, ids=code_of)
 def test_two_processes_train_one_model(bundle: Path, tmp_path: Path) -> None:
     data = small_data(bundle, tmp_path)
     torchrun(bundle, data, tmp_path / "run", tmp_path)
