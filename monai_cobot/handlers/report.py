@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -60,7 +61,7 @@ class Picture:
         return cls(image, truth, prediction, prompts, case.spacing[1:], place)
 
 
-class EvaluationReport:
+class EvaluationReport(ABC):
     """Scores case by case and writes everything at the end; what volumes and pictures share.
 
     Args:
@@ -91,13 +92,13 @@ class EvaluationReport:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.add)
         engine.add_event_handler(Events.COMPLETED, self.write)
 
+    @abstractmethod
     def add(self, engine: Engine) -> None:
         """Writes and scores the case that has just been segmented."""
-        raise NotImplementedError
 
+    @abstractmethod
     def draw_case(self, kind: str, case: str, path: Path, title: str) -> None:
         """Draws a case that was kept for it."""
-        raise NotImplementedError
 
     def draw(self, figures: Path) -> None:
         """Draws the best, the median and the worst case of each kind of prompts."""

@@ -23,51 +23,45 @@ class BitFitConfig:
     """There is nothing to choose."""
 
 
-class BiasLinear(SharedLinear, AdaptedModule):
-    """A projection whose bias is tuned: ``y = W x + mix(b)``."""
+class BiasTuned(AdaptedModule, nn.Module):
+    """What an operation with a tuned bias has, whatever the operation."""
 
     mix_bias: nn.Module
+
+    @property
+    def vectors(self) -> tuple[TunedVector, ...]:
+        """The bias."""
+        return (TunedVector(self, "bias"),)
+
+    def merged(self) -> nn.Module:
+        """Give the plain operation; its parameters are these."""
+        plain: Operation = self.plain()
+        return plain
+
+
+class BiasLinear(SharedLinear, BiasTuned):
+    """A projection whose bias is tuned: ``y = W x + mix(b)``."""
 
     def __init__(self, base: nn.Linear) -> None:
         super().__init__(base)
         self.mix_bias = nn.Identity()
 
-    @property
-    def vectors(self) -> tuple[TunedVector, ...]:
-        """The bias."""
-        return (TunedVector(self, "bias"),)
-
     def forward(self, x: Tensor) -> Tensor:
         """Project: (..., D) -> (..., D')."""
         return F.linear(x, self.weight, self.mix_bias(self.bias))
 
-    def merged(self) -> nn.Linear:
-        """Give the plain projection; its parameters are these."""
-        return self.plain()
 
-
-class BiasLayerNorm(SharedLayerNorm, AdaptedModule):
+class BiasLayerNorm(SharedLayerNorm, BiasTuned):
     """A LayerNorm whose bias is tuned: ``y = w * normalised(x) + mix(b)``."""
-
-    mix_bias: nn.Module
 
     def __init__(self, base: nn.LayerNorm) -> None:
         super().__init__(base)
         self.mix_bias = nn.Identity()
 
-    @property
-    def vectors(self) -> tuple[TunedVector, ...]:
-        """The bias."""
-        return (TunedVector(self, "bias"),)
-
     def forward(self, x: Tensor) -> Tensor:
         """Normalise: (..., D) -> (..., D)."""
         bias = self.mix_bias(self.bias)
         return F.layer_norm(x, self.normalized_shape, self.weight, bias, self.eps)
-
-    def merged(self) -> nn.LayerNorm:
-        """Give the plain LayerNorm; its parameters are these."""
-        return self.plain()
 
 
 def inject(encoder: nn.Module, config: BitFitConfig) -> Adaptation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -44,13 +44,23 @@ class AdaptedModule:
         """The module's tuned vectors, in the order of their sites."""
         return ()
 
+    def plain(self) -> Any:
+        """Give a module of the original class with this one's parameters, without what was added.
+
+        Raises:
+            CobotError: if there is none.
+        """
+        raise CobotError(
+            f"{type(self).__name__} stands for no module of SAM's: it has no plain form"
+        )
+
     def merged(self) -> nn.Module:
         """Give a module of the original class that computes the same.
 
         Raises:
             CobotError: if there is none.
         """
-        raise NotImplementedError
+        raise CobotError(f"{type(self).__name__} cannot be merged: keep the adapter file instead")
 
 
 def adapted_modules(encoder: nn.Module) -> dict[str, AdaptedModule]:

@@ -57,56 +57,47 @@ class ScaleShift(nn.Module):
         module.bias = nn.Parameter(shifted, bias.requires_grad)
 
 
-class ScaledLinear(SharedLinear, AdaptedModule):
-    """A projection followed by scale and shift."""
+class Scaled(AdaptedModule):
+    """What an operation followed by scale and shift has, whatever the operation."""
 
     ssf: ScaleShift
-
-    def __init__(self, base: nn.Linear) -> None:
-        super().__init__(base)
-        self.ssf = ScaleShift(base.bias)
 
     @property
     def vectors(self) -> tuple[TunedVector, ...]:
         """Scale and shift."""
         return self.ssf.vectors
+
+    def merged(self) -> nn.Module:
+        """Give the plain operation with scale and shift in its weight and bias."""
+        plain: Operation = self.plain()
+        self.ssf.into(plain)
+        return plain
+
+
+class ScaledLinear(SharedLinear, Scaled):
+    """A projection followed by scale and shift."""
+
+    def __init__(self, base: nn.Linear) -> None:
+        super().__init__(base)
+        self.ssf = ScaleShift(base.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Project, scale and shift: (..., D) -> (..., D')."""
         y: Tensor = self.ssf(super().forward(x))
         return y
 
-    def merged(self) -> nn.Linear:
-        """Give the plain projection with scale and shift in its weight and bias."""
-        plain = self.plain()
-        self.ssf.into(plain)
-        return plain
 
-
-class ScaledLayerNorm(SharedLayerNorm, AdaptedModule):
+class ScaledLayerNorm(SharedLayerNorm, Scaled):
     """A LayerNorm followed by scale and shift."""
-
-    ssf: ScaleShift
 
     def __init__(self, base: nn.LayerNorm) -> None:
         super().__init__(base)
         self.ssf = ScaleShift(base.bias)
 
-    @property
-    def vectors(self) -> tuple[TunedVector, ...]:
-        """Scale and shift."""
-        return self.ssf.vectors
-
     def forward(self, x: Tensor) -> Tensor:
         """Normalise, scale and shift: (..., D) -> (..., D)."""
         y: Tensor = self.ssf(super().forward(x))
         return y
-
-    def merged(self) -> nn.LayerNorm:
-        """Give the plain LayerNorm with scale and shift in its weight and bias."""
-        plain = self.plain()
-        self.ssf.into(plain)
-        return plain
 
 
 def inject(encoder: nn.Module, config: SSFConfig) -> Adaptation:
