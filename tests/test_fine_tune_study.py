@@ -23,6 +23,7 @@ METHODS = {
 
 @pytest.fixture(scope="module")
 def study() -> ModuleType:
+    sys.path.insert(0, str(REPOSITORY / "benchmarks"))  # as for a script that is run
     specification = importlib.util.spec_from_file_location(
         "fine_tune_small_sam", REPOSITORY / "benchmarks" / "fine_tune_small_sam.py"
     )
@@ -30,7 +31,10 @@ def study() -> ModuleType:
     assert specification.loader is not None
     module = importlib.util.module_from_spec(specification)
     sys.modules["fine_tune_small_sam"] = module
-    specification.loader.exec_module(module)
+    try:
+        specification.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(REPOSITORY / "benchmarks"))
     return module
 
 
