@@ -36,6 +36,7 @@ class Bundle:
     layouts: str
     data_source: str
     data_license: str
+    protocol: str = "medical"
 
     @property
     def spec(self) -> DatasetSpec:
@@ -49,6 +50,18 @@ class Bundle:
 
 
 BUNDLES = tuple(Bundle(**entry) for entry in TABLE["bundles"])
+
+
+OBJECT = "the prompted object"
+NOT_MEDICAL = {
+    "medical": "Research. Not a medical device, not for diagnosis or treatment.",
+    "natural": "Research, and outlines for boxes that people or detectors give.",
+}
+
+
+def channels(bundle: Bundle) -> list[str]:
+    """What the network's channels are, for an image alone: an organ each, or the one object."""
+    return list(bundle.spec.names) if bundle.protocol == "medical" else [OBJECT]
 
 
 def metadata(bundle: Bundle) -> dict[str, Any]:
@@ -77,7 +90,7 @@ def metadata(bundle: Bundle) -> dict[str, Any]:
         "name": bundle.title,
         "task": f"Segmentation of {bundle.what}"
         + (", slice by slice" if volumes else "")
-        + ", from boxes or without",
+        + (", from boxes or without" if bundle.protocol == "medical" else ", from boxes"),
         "description": "The Segment Anything Model, fine-tuned with parameter-efficient adapters "
         f"that communicate across blocks (SAM-COBOT), for {bundle.what}.",
         "authors": "monai_cobot contributors",
@@ -87,8 +100,8 @@ def metadata(bundle: Bundle) -> dict[str, Any]:
         "image_classes": ("one axial slice" if volumes else "one picture")
         + ", scaled to 0..255, normalised and padded for SAM",
         "label_classes": ", ".join(f"{label} {name}" for name, label in organs.items()),
-        "pred_classes": ", ".join(organs) + ": a channel each, logits",
-        "intended_use": "Research. Not a medical device, not for diagnosis or treatment.",
+        "pred_classes": ", ".join(channels(bundle)) + ": a channel each, logits",
+        "intended_use": NOT_MEDICAL[bundle.protocol],
         "references": [
             "Parameter Efficient Fine-tuning via Cross Block Orchestration for Segment Anything "
             "Model, CVPR 2024, arXiv:2311.17112",
@@ -112,12 +125,12 @@ def metadata(bundle: Bundle) -> dict[str, Any]:
                 "pred": {
                     "type": "image",
                     "format": "segmentation",
-                    "num_channels": len(organs),
+                    "num_channels": len(channels(bundle)),
                     "spatial_shape": [1024, 1024],
                     "dtype": "float32",
                     "value_range": [],
                     "is_patch_data": False,
-                    "channel_def": {str(place): name for place, name in enumerate(organs)},
+                    "channel_def": {str(n): name for n, name in enumerate(channels(bundle))},
                 }
             },
         },
@@ -151,6 +164,13 @@ def intensities(spec: DatasetSpec) -> str:
     return "The bytes of a picture are taken as they are; grey is repeated to three channels."
 
 
+def test_part(spec: DatasetSpec) -> str:
+    """What is tested on, in words."""
+    if spec.test_share is None:
+        return "The published lists are followed."
+    return f"{spec.test_share:.0%} of the images are drawn for the test, as in the paper."
+
+
 def files(bundle: Bundle) -> dict[str, str]:
     """Relative path -> text of every file of the bundle."""
     tokens = {
@@ -164,17 +184,16 @@ def files(bundle: Bundle) -> dict[str, str]:
         "__FIRST_ORGAN__": bundle.spec.names[0],
         "__LARGE_FILES__": large_files(),
     }
-    tokens |= {
-        f"__{token}__": text.format(intensities=intensities(bundle.spec))
-        if "{intensities}" in text
-        else text
-        for token, text in TABLE[bundle.kind].items()
-    }
+    words = {"{intensities}": intensities(bundle.spec), "{split}": test_part(bundle.spec)}
+    for token, text in {**TABLE[bundle.protocol], **TABLE[bundle.kind]}.items():
+        for word, value in words.items():
+            text = text.replace(word, value)
+        tokens[f"__{token}__"] = text
     rendered = {"configs/metadata.json": json.dumps(metadata(bundle), indent=2) + "\n"}
     for path in sorted(SOURCE.rglob("*")):
         if path.is_file():
             text = path.read_text()
-            for token, value in tokens.items():
+            for token, value in tokens.items():  # those of the kind stand in those of the protocol
                 text = text.replace(token, value)
             rendered[path.relative_to(SOURCE).as_posix()] = text
     return rendered

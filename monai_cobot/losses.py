@@ -1,9 +1,8 @@
-"""The loss of box prompts and learned organ prompts on one embedding of the image."""
+"""The loss of learned organ prompts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -12,63 +11,38 @@ from torch.nn import functional as F
 MaskLoss = Callable[[Tensor, Tensor], Tensor]
 
 
-class PromptAnswers(Protocol):
-    """What a network answers to both kinds of prompts; model frame."""
+class OrganLoss(nn.Module):
+    """Mask loss and quality of learned organ prompts.
 
-    @property
-    def boxes(self) -> Tensor:
-        """(sum of P_b, 1, S, S) logits."""
-
-    @property
-    def organs(self) -> Tensor:
-        """(B, K, S, S) logits."""
-
-    @property
-    def quality(self) -> Tensor:
-        """(B, K) predicted IoU of the organs' masks."""
-
-
-class PromptTargets(NamedTuple):
-    """The truth of both kinds of prompts; model frame, float32, 0 or 1.
-
-    Attributes:
-        boxes: (sum of P_b, 1, S, S), in the order of the network's masks.
-        organs: (B, K, S, S), empty where an organ is absent.
-    """
-
-    boxes: Tensor
-    organs: Tensor
-
-
-class PromptLoss(nn.Module):
-    """Mask loss of the boxes, plus mask loss and quality of the organ prompts.
-
-    The mask loss (DiceCE) is taken over the boxes, and over the organs that are there. An organ
-    that is absent has no Dice: its answer is pulled down by cross-entropy alone. SAM's predicted
-    quality is trained as SAM does, by the squared difference to the IoU that the mask has, which
-    is 0 for an absent organ. Each of the four is a mean, and the loss their sum.
+    The mask loss (DiceCE) is taken over the organs that are there. An organ that is absent has no
+    Dice: its answer is pulled down by cross-entropy alone. SAM's predicted quality is trained as
+    SAM does, by the squared difference to the IoU that the mask has, which is 0 for an absent
+    organ. Each of the three is a mean, and the loss their sum.
 
     Args:
         mask_loss: of logits (N, 1, S, S) and targets of the same shape, a mean over N.
-        boxes: whether the box prompts are trained too.
     """
 
-    def __init__(self, mask_loss: MaskLoss, boxes: bool = True) -> None:
+    def __init__(self, mask_loss: MaskLoss) -> None:
         super().__init__()
-        self.mask_loss, self.boxes = mask_loss, boxes
+        self.mask_loss = mask_loss
 
-    def forward(self, answers: PromptAnswers, targets: PromptTargets) -> Tensor:
-        """The loss, a scalar."""
-        present = targets.organs.flatten(2).amax(dim=2) > 0
-        loss = F.mse_loss(answers.quality, intersection_over_union(answers.organs, targets.organs))
-        if self.boxes and len(targets.boxes):
-            loss = loss + self.mask_loss(answers.boxes, targets.boxes)
+    def forward(self, logits: Tensor, quality: Tensor, targets: Tensor) -> Tensor:
+        """The loss, a scalar.
+
+        Args:
+            logits: (B, K, S, S), model frame.
+            quality: (B, K), predicted IoU of the masks.
+            targets: (B, K, S, S) float32, 0 or 1, empty where an organ is absent.
+        """
+        present = targets.flatten(2).amax(dim=2) > 0
+        loss = F.mse_loss(quality, intersection_over_union(logits, targets))
         if bool(present.any()):
-            logits, masks = answers.organs[present], targets.organs[present]
-            loss = loss + self.mask_loss(logits[:, None], masks[:, None])
+            found, masks = logits[present], targets[present]
+            loss = loss + self.mask_loss(found[:, None], masks[:, None])
         if not bool(present.all()):
-            logits = answers.organs[~present]
-            loss = loss + F.binary_cross_entropy_with_logits(logits, torch.zeros_like(logits))
+            absent = logits[~present]
+            loss = loss + F.binary_cross_entropy_with_logits(absent, torch.zeros_like(absent))
         return loss
 
 

@@ -1,4 +1,4 @@
-"""The loss of both kinds of prompts, against sums by hand."""
+"""The loss of learned organ prompts, against sums by hand."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from monai.losses import DiceCELoss
 from torch import Tensor
 from torch.nn import functional as F
 
-from monai_cobot.losses import PromptLoss, PromptTargets, intersection_over_union
-from monai_cobot.sam import Answers
+from monai_cobot.losses import OrganLoss, intersection_over_union
+from monai_cobot.sam import OrganAnswers
 
 # Sums of a few hundred terms in single precision, taken in another order.
 TOLERANCE = 1e-6
@@ -20,14 +20,10 @@ def mask_loss() -> DiceCELoss:
     return DiceCELoss(sigmoid=True, squared_pred=True)
 
 
-def answers(boxes: int, seed: int = 0) -> Answers:
+def answers(seed: int = 0) -> OrganAnswers:
     """Answers on two images with three organs."""
     g = torch.Generator().manual_seed(seed)
-    return Answers(
-        torch.randn(boxes, 1, 8, 8, generator=g),
-        torch.randn(2, 3, 8, 8, generator=g),
-        torch.rand(2, 3, generator=g),
-    )
+    return OrganAnswers(torch.randn(2, 3, 8, 8, generator=g), torch.rand(2, 3, generator=g))
 
 
 def organ_targets(*present: tuple[int, int]) -> Tensor:
@@ -37,47 +33,40 @@ def organ_targets(*present: tuple[int, int]) -> Tensor:
     return targets
 
 
-def quality_loss(found: Answers, targets: Tensor) -> Tensor:
+def quality_loss(found: OrganAnswers, targets: Tensor) -> Tensor:
     total = torch.zeros(())
     for image in range(2):
         for organ in range(3):
-            answer, truth = found.organs[image, organ] > 0, targets[image, organ] > 0
+            answer, truth = found.logits[image, organ] > 0, targets[image, organ] > 0
             iou = (answer & truth).sum() / (answer | truth).sum() if truth.any() else 0.0
             total += (found.quality[image, organ] - iou) ** 2
     return total / 6
 
 
 def test_it_is_the_sum_of_its_parts(mask_loss: DiceCELoss) -> None:
-    found = answers(2)
+    found = answers()
     organs = organ_targets((0, 1), (1, 0), (1, 2))
-    boxes = (torch.rand(2, 1, 8, 8) > 0.5).float()
-    present = torch.stack([found.organs[0, 1], found.organs[1, 0], found.organs[1, 2]])[:, None]
+    present = torch.stack([found.logits[0, 1], found.logits[1, 0], found.logits[1, 2]])[:, None]
     truth = torch.stack([organs[0, 1], organs[1, 0], organs[1, 2]])[:, None]
-    absent = torch.stack([found.organs[0, 0], found.organs[0, 2], found.organs[1, 1]])
+    absent = torch.stack([found.logits[0, 0], found.logits[0, 2], found.logits[1, 1]])
     expected = (
-        mask_loss(found.boxes, boxes)
-        + mask_loss(present, truth)
+        mask_loss(present, truth)
         + F.softplus(absent).mean()  # cross-entropy with nothing
         + quality_loss(found, organs)
     )
-    loss = PromptLoss(mask_loss)(found, PromptTargets(boxes, organs))
+    loss = OrganLoss(mask_loss)(*found, organs)
     torch.testing.assert_close(loss, expected, rtol=0, atol=TOLERANCE)
-    without = PromptLoss(mask_loss, boxes=False)(found, PromptTargets(boxes, organs))
-    torch.testing.assert_close(
-        loss - without, mask_loss(found.boxes, boxes), rtol=0, atol=TOLERANCE
-    )
 
 
 def test_slices_without_any_target_have_a_loss_and_a_gradient(mask_loss: DiceCELoss) -> None:
-    found = answers(0)
-    found.organs.requires_grad_(True)
+    found = answers()
+    found.logits.requires_grad_(True)
     found.quality.requires_grad_(True)
-    targets = PromptTargets(torch.zeros(0, 1, 8, 8), torch.zeros(2, 3, 8, 8))
-    loss = PromptLoss(mask_loss)(found, targets)
-    expected = F.softplus(found.organs).mean() + (found.quality**2).mean()
+    loss = OrganLoss(mask_loss)(*found, torch.zeros(2, 3, 8, 8))
+    expected = F.softplus(found.logits).mean() + (found.quality**2).mean()
     torch.testing.assert_close(loss, expected, rtol=0, atol=TOLERANCE)
     loss.backward()
-    assert bool((found.organs.grad > 0).all())  # downwards
+    assert bool((found.logits.grad > 0).all())  # downwards
     assert bool((found.quality.grad > 0).all())
 
 

@@ -13,13 +13,13 @@ from monai_cobot.bundle.data import (
 )
 from monai_cobot.bundle.errors import show_user_errors
 from monai_cobot.bundle.network import (
+    add_loss,
     build_for_inference,
     build_network,
     choose_prompts,
     inference_prompts,
     load_trained,
     make_jitter,
-    make_loss,
     make_optimizer,
     run_columns,
 )
@@ -40,6 +40,7 @@ show_user_errors()
 __all__ = [
     "RunFolder",
     "adapter_file",
+    "add_loss",
     "begin_evaluation",
     "begin_run",
     "build_for_inference",
@@ -61,7 +62,6 @@ __all__ = [
     "inference_prompts",
     "load_trained",
     "make_jitter",
-    "make_loss",
     "make_optimizer",
     "open_run",
     "read_cases",

@@ -104,10 +104,12 @@ def choose_split(
     output_dir: str | Path | None = None,
     folds: int | None = None,
     fold: int = 0,
+    test_share: float | None = None,
 ) -> Split:
     """The user's split file, else the bundle's ``configs/splits.json``, else a new draw.
 
-    With ``folds`` it is that fold of a draw, or the user's split file if that is the same fold.
+    ``test_share`` is the dataset's own, where its protocol draws the test. With ``folds`` it is
+    that fold of a draw, or the user's split file if that is the same fold.
 
     ``output_dir`` is given for a training with ``overwrite: true`` only: the ``split.json`` in it
     belongs to the run that is replaced and is not read.
@@ -116,7 +118,9 @@ def choose_split(
     if output_dir is not None and file == Path(output_dir).expanduser().resolve() / SPLIT:
         file = file.with_name(f"{file.name}.replaced")
     frozen = Path(bundle_root) / "configs" / "splits.json"
-    return resolve_split(cases, file, frozen, seed, split_by, folds=folds, fold=fold)
+    return resolve_split(
+        cases, file, frozen, seed, split_by, folds=folds, fold=fold, test_share=test_share
+    )
 
 
 def choose_boxes(

@@ -12,10 +12,11 @@ import torch
 from monai_cobot.bundle.run_folder import adapter_file
 from monai_cobot.data.split_file import Split
 from monai_cobot.errors import CobotError
-from monai_cobot.losses import PromptLoss
+from monai_cobot.losses import OrganLoss
 from monai_cobot.metrics import Run
 from monai_cobot.sam import (
     CobotSAM,
+    LossNetwork,
     build_adapted_sam,
     build_from_adapter,
     load_adapter,
@@ -50,9 +51,10 @@ def make_optimizer(
     return torch.optim.Adam(groups)
 
 
-def make_loss(mask_loss: torch.nn.Module, prompts: str) -> torch.nn.Module:
-    """The mask loss of box prompts, or with organ prompts :class:`PromptLoss` around it."""
-    return mask_loss if prompts == "box" else PromptLoss(mask_loss, boxes=prompts == "both")
+def add_loss(network: CobotSAM, mask_loss: torch.nn.Module, chunk: int) -> LossNetwork:
+    """The network with its loss, as it is trained; see :class:`~monai_cobot.sam.LossNetwork`."""
+    organ_loss = None if network.organ_prompts is None else OrganLoss(mask_loss)
+    return LossNetwork(network, mask_loss, organ_loss, chunk)
 
 
 def choose_prompts(network: CobotSAM, trained: Mapping[str, Any] | None) -> str:

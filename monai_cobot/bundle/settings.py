@@ -23,6 +23,7 @@ WHOLE = {  # lowest allowed value
     "val_interval": 1,
     "checkpoint_interval": 1,
     "num_workers": 0,
+    "prompt_chunk": 1,
     "folds": 2,
     "fold": 0,
 }

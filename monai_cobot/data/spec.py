@@ -95,6 +95,8 @@ class DatasetSpec:
         window: lowest and highest intensity that is kept.
         organs: the targets, by ascending label; 0 is the background and not among them.
         reader: finds the files.
+        test_share: share of the pictures that is drawn for the test, where the protocol does so and
+            not by lists; None follows published lists, and draws 20 % where there are none.
 
     Raises:
         CobotError: another modality; labels that are not positive, ascending and unique; names
@@ -107,6 +109,7 @@ class DatasetSpec:
     window: tuple[float, float]
     organs: tuple[Organ, ...]
     reader: Reader
+    test_share: float | None = None
 
     def __post_init__(self) -> None:
         if self.modality not in VOLUMES + IMAGES:

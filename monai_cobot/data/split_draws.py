@@ -14,8 +14,13 @@ from monai_cobot.errors import CobotError
 _log = logging.getLogger(__name__)
 
 
-def draw(units: Sequence[str], seed: int, fraction: float, by: str) -> tuple[Names, Names, Names]:
+def draw(
+    units: Sequence[str], seed: int, fraction: float, by: str, test_share: float | None = None
+) -> tuple[Names, Names, Names]:
     """Draw training, validation and test part of ``units``, each sorted.
+
+    The test is ``test_share`` of them (None: ``fraction``), and ``fraction`` of the rest are the
+    validation.
 
     Raises:
         CobotError: fewer than two units.
@@ -26,7 +31,7 @@ def draw(units: Sequence[str], seed: int, fraction: float, by: str) -> tuple[Nam
             "add cases, or name a split_file of your own"
         )
     order = in_order(units, seed)
-    tests = share(len(order), fraction)
+    tests = share(len(order), fraction if test_share is None else test_share)
     if len(order) < 3:
         _log.warning(
             "fewer than three %ss: there is no validation part, the last checkpoint is kept", by

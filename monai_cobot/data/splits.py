@@ -35,6 +35,7 @@ def make_split(
     move_shared: bool = False,
     folds: int | None = None,
     fold: int = 0,
+    test_share: float | None = None,
 ) -> Split:
     """Take the dataset's own lists, else draw ``fraction`` for the test.
 
@@ -54,6 +55,8 @@ def make_split(
         folds: instead of all this, divide the patients of all cases into so many test parts, see
             :func:`~monai_cobot.data.split_draws.draw_fold`; published lists are not followed then.
         fold: which of the parts is tested on, from 0.
+        test_share: instead of published lists, draw so much of the patients for the test, and
+            ``fraction`` of the rest for validation.
 
     Raises:
         CobotError: fewer than two patients (or slices), another ``by``, a fraction out of range,
@@ -72,10 +75,12 @@ def make_split(
         return _by_slice(cases, seed, fraction, patients)
     if folds is not None:
         return _fold(cases, seed, fraction, folds, fold)
-    published = published_split(cases, seed, fraction, move_shared)
+    published = None
+    if test_share is None:
+        published = published_split(cases, seed, fraction, move_shared)
     if published is not None:
         return published
-    drawn = draw(sorted(set(patients.values())), seed, fraction, by)
+    drawn = draw(sorted(set(patients.values())), seed, fraction, by, test_share)
     training, validation, test = (_cases_of(side, patients) for side in drawn)
     return Split(training, validation, test, patients, by, seed)
 
@@ -120,6 +125,7 @@ def resolve_split(
     move_shared: bool = False,
     folds: int | None = None,
     fold: int = 0,
+    test_share: float | None = None,
 ) -> Split:
     """Find the split that applies to ``cases``; nothing is written.
 
@@ -165,7 +171,15 @@ def resolve_split(
                 _log.info("split of %s", frozen_file)
                 return _told(split)
         _log.info("%s does not fit these cases: a new split is drawn", frozen_file)
-    return make_split(cases, seed, by=by, move_shared=move_shared, folds=folds, fold=fold)
+    return make_split(
+        cases,
+        seed,
+        by=by,
+        move_shared=move_shared,
+        folds=folds,
+        fold=fold,
+        test_share=test_share,
+    )
 
 
 def target_slices(case: Case) -> list[int]:

@@ -7,6 +7,7 @@ from monai_cobot.inferers.batch import (
     VolumeCollate,
     prepare_slices,
     prepare_volume,
+    take_loss,
 )
 from monai_cobot.inferers.image import PromptedImageInferer
 from monai_cobot.inferers.painting import paint_logits
@@ -36,5 +37,6 @@ __all__ = [
     "prepare_picture",
     "prepare_slices",
     "prepare_volume",
+    "take_loss",
     "write_label_like",
 ]

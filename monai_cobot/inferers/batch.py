@@ -13,7 +13,6 @@ from monai.data import MetaTensor
 
 from monai_cobot.errors import CobotError
 from monai_cobot.inferers.named_cases import check_named_cases
-from monai_cobot.losses import PromptTargets
 from monai_cobot.transforms import (
     BoxPrompt,
     Prompt,
@@ -181,24 +180,28 @@ def prepare_volume(
 
 def prepare_slices(
     batch: Mapping[str, Any], device: torch.device, non_blocking: bool = False, **_: Any
-) -> tuple[torch.Tensor, torch.Tensor | PromptTargets, tuple[()], dict[str, Any]]:
-    """MONAI's ``prepare_batch`` for trainers.
+) -> tuple[torch.Tensor, None, tuple[()], dict[str, Any]]:
+    """MONAI's ``prepare_batch`` for trainers of a network that has its loss in it.
 
     Returns:
-        images (B, 3, S, S); targets (sum of P_b, 1, S, S) float32, in the order of the network's
-        masks; and the boxes as keyword argument. Where the samples have an ``organ_target`` the
-        targets are :class:`~monai_cobot.losses.PromptTargets`, and the network is asked for the
-        answers to both kinds of prompts.
+        images (B, 3, S, S); no label; and as keyword arguments ``boxes`` and ``targets`` of each
+        image, with ``organ_targets`` (B, K, S, S) where the samples have them. The targets stay
+        bytes where they are: the network takes them chunk by chunk.
     """
-    targets = torch.cat(list(batch["target"]))[:, None]
-    targets = targets.to(device, torch.float32, non_blocking=non_blocking)
-    boxes = [boxes.to(device, non_blocking=non_blocking) for boxes in batch["boxes"]]
     image = batch["image"].to(device, non_blocking=non_blocking)
-    if "organ_target" not in batch:
-        return image, targets, (), {"boxes": boxes}
-    organs = torch.stack(list(batch["organ_target"]))
-    organs = organs.to(device, torch.float32, non_blocking=non_blocking)
-    return image, PromptTargets(targets, organs), (), {"boxes": boxes, "answers": True}
+    prompts: dict[str, Any] = {
+        "boxes": [boxes.to(device, non_blocking=non_blocking) for boxes in batch["boxes"]],
+        "targets": list(batch["target"]),
+    }
+    if "organ_target" in batch:
+        organs = torch.stack(list(batch["organ_target"]))
+        prompts["organ_targets"] = organs.to(device, non_blocking=non_blocking)
+    return image, None, (), prompts
+
+
+def take_loss(loss: torch.Tensor, label: None) -> torch.Tensor:
+    """MONAI's ``loss_function`` for a network that has its loss in it."""
+    return loss
 
 
 def _only(label: torch.Tensor, slices: Sequence[int] | None) -> torch.Tensor:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 from monai.inferers import Inferer
 
 from monai_cobot.errors import CobotError
+from monai_cobot.inferers.answering import Answered, Asked, asked
 from monai_cobot.inferers.jitter import jittered_boxes
 from monai_cobot.inferers.painting import paint_logits
 from monai_cobot.inferers.volume import KINDS
@@ -19,19 +20,23 @@ class PromptedImageInferer(Inferer):
     """Run a promptable network over one picture and give a mask a prompt, in its own pixels.
 
     Masks of different boxes may overlap: they are of instances. Those of organ prompts do not: as
-    in a volume, a pixel is of the organ with the highest logit above 0.
+    in a volume, a pixel is of the organ with the highest logit above 0. The encoder runs once (of a
+    network with ``embed``, see `answering.py`).
 
     Args:
         image_size: side S of the network's square input, in pixels.
         jitter: perturbs the boxes in the model frame; None leaves them exact.
         seed: of the jitter; each picture is seeded by (seed, case), whatever the order.
         device: of the network, if the picture is elsewhere; None is the picture's own.
-        chunk: so many boxes go through the network at once, which bounds the memory. Every chunk
-            runs the encoder again.
+        chunk: so many boxes go through the decoder at once, which bounds the memory.
         logits: give logits, not masks.
         prompts: ``box``, ``organ`` for the network's learned organ prompts, or ``both``.
         organ_labels: label values of the organ prompts, in the network's order.
         progress: not used, a picture is quick; volumes have it.
+
+    Attributes:
+        quality: (N,) float32, the IoU that SAM predicts of the last call's masks, in their order;
+            NaN where the network does not tell.
 
     Raises:
         CobotError: a chunk of less than one box, or unknown prompts.
@@ -43,7 +48,7 @@ class PromptedImageInferer(Inferer):
         jitter: BoxJitter | None = None,
         seed: int = 0,
         device: torch.device | str | None = None,
-        chunk: int = 64,
+        chunk: int = 16,
         logits: bool = False,
         prompts: str = "box",
         organ_labels: Sequence[int] = (),
@@ -57,6 +62,7 @@ class PromptedImageInferer(Inferer):
             raise CobotError(f"chunk {chunk}: at least one box goes through the network at once")
         self.image_size, self.jitter, self.seed = image_size, jitter, seed
         self.device, self.chunk, self.logits = device, chunk, logits
+        self.quality = torch.zeros(0)
 
     @torch.no_grad()
     def __call__(
@@ -72,10 +78,8 @@ class PromptedImageInferer(Inferer):
 
         Args:
             inputs: (1, 1 or 3, H, W), 0..255, slice frame.
-            network: ``network(image (1, 3, S, S), boxes=[(P, 4)])`` gives logits (P, 1, S, S), a
-                row a box; with organ prompts ``network(image)`` gives (1, K, S, S), silent where an
-                organ is absent, and ``network(image, boxes=…, answers=True)`` both, as ``boxes``
-                and ``found``; all in the model frame. It gets ``args`` and ``kwargs`` too.
+            network: as :class:`~monai_cobot.inferers.answering.Asked` has it; one without
+                ``embed`` gets ``args`` and ``kwargs`` too.
             boxes: (P, 4) XYXY, slice frame.
             case: its name, which seeds the jitter.
 
@@ -101,33 +105,27 @@ class PromptedImageInferer(Inferer):
         used = frame.boxes_to_model(self.jittered_boxes(boxes, size, case).to(device))
         dtype = torch.float32 if self.logits else torch.uint8
         answers = [torch.zeros(0, *size, dtype=dtype, device=inputs.device)]
-        for kind, logits in self._logits(network, image, used, args, kwargs):
-            found = frame.logits_to_slice(logits.float())
+        quality = [torch.zeros(0)]
+        for kind, answer in self._answers(asked(network, args, kwargs), image, used):
+            found = frame.logits_to_slice(answer.logits.float())
             if not self.logits:
                 found = _disjoint(found) if kind == "organ" else found > 0
             answers.append(found.to(answers[0]))
+            quality.append(answer.quality.float().cpu())
+        self.quality = torch.cat(quality)
         return torch.cat(answers)
 
-    def _logits(
-        self,
-        network: Callable[..., Any],
-        image: torch.Tensor,
-        boxes: torch.Tensor,
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
-    ) -> Iterator[tuple[str, torch.Tensor]]:
-        """Kind and logits (N, S, S) chunk by chunk: of the boxes, then of the organ prompts."""
-        organs = None
+    def _answers(
+        self, network: Callable[..., torch.Tensor], image: torch.Tensor, boxes: torch.Tensor
+    ) -> Iterator[tuple[str, Answered]]:
+        """Kind and answers chunk by chunk: to the boxes, then to the organ prompts."""
+        if "organ" not in self.kinds and not len(boxes):
+            return
+        question = Asked(network, image)
         for start in range(0, len(boxes), self.chunk) if "box" in self.kinds else ():
-            part = boxes[start : start + self.chunk]
-            if start == 0 and "organ" in self.kinds:  # both on one embedding
-                answers = network(image, *args, boxes=[part], answers=True, **kwargs)
-                organs = answers.found[0]
-                yield "box", answers.boxes[:, 0]
-            else:
-                yield "box", network(image, *args, boxes=[part], **kwargs)[:, 0]
+            yield "box", question.boxes(boxes[start : start + self.chunk])
         if "organ" in self.kinds:
-            yield "organ", network(image, *args, **kwargs)[0] if organs is None else organs
+            yield "organ", question.organs()
 
     def jittered_boxes(
         self, boxes: torch.Tensor, size: tuple[int, int], case: str = ""

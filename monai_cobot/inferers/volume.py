@@ -10,6 +10,7 @@ from monai.inferers import Inferer
 from tqdm import tqdm
 
 from monai_cobot.errors import CobotError
+from monai_cobot.inferers.answering import Asked, asked
 from monai_cobot.inferers.jitter import jittered_boxes
 from monai_cobot.inferers.painting import label_map, paint
 from monai_cobot.inferers.propagation import Propagation
@@ -87,10 +88,8 @@ class PromptedVolumeInferer(Inferer):
 
         Args:
             inputs: (1, 1, X, Y, Z), 0..255, voxel frame (RAS).
-            network: ``network(image (1, 3, S, S), boxes=[(P, 4)])`` gives logits (P, 1, S, S), a
-                row a box; with organ prompts ``network(image)`` gives (1, K, S, S), silent where an
-                organ is absent, and ``network(image, boxes=…, answers=True)`` both, as ``boxes``
-                and ``found``; all in the model frame. It gets ``args`` and ``kwargs`` too.
+            network: as :class:`~monai_cobot.inferers.answering.Asked` has it; one without
+                ``embed`` gets ``args`` and ``kwargs`` too.
             prompts: z to boxes (P, 4) XYXY, slice frame, and organs (P,), 1..255.
             case: its name, which seeds the jitter.
             starts: where organs are known that are to be followed; they are used without jitter.
@@ -119,13 +118,13 @@ class PromptedVolumeInferer(Inferer):
         height, width = int(stack.shape[2]), int(stack.shape[3])
         frame = SAMFrame(height, width, self.image_size)
         device = inputs.device if self.device is None else torch.device(self.device)
+        ask = asked(network, args, kwargs)
         labels = stack.new_zeros(len(stack), len(self.kinds), height, width, dtype=torch.uint8)
 
         def segment(z: int, boxes: torch.Tensor, organs: torch.Tensor) -> torch.Tensor:
             image = frame.image_to_model(stack[z].to(device))[None]
             model_boxes = frame.boxes_to_model(boxes.to(device))
-            logits = network(image, *args, boxes=[model_boxes], **kwargs)
-            return frame.logits_to_slice(logits[:, 0].float())
+            return frame.logits_to_slice(ask(image, boxes=[model_boxes])[:, 0].float())
 
         paintings = self.propagation(stack, starts, segment, spacing, self.progress)
         for z, painting in paintings.items():
@@ -140,7 +139,7 @@ class PromptedVolumeInferer(Inferer):
             image = frame.image_to_model(stack[z].to(device))[None]
             boxes, organs = used.get(z, NO_BOX)
             model_boxes = frame.boxes_to_model(boxes.to(device))
-            for kind, logits in self._answers(network, image, model_boxes, args, kwargs).items():
+            for kind, logits in self._answers(ask, image, model_boxes).items():
                 box = kind == "box"
                 found = paint(
                     frame.logits_to_slice(logits.float()),
@@ -151,20 +150,15 @@ class PromptedVolumeInferer(Inferer):
         return slices_to_volume(labels)[None]
 
     def _answers(
-        self,
-        network: Callable[..., Any],
-        image: torch.Tensor,
-        boxes: torch.Tensor,
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
+        self, network: Callable[..., Any], image: torch.Tensor, boxes: torch.Tensor
     ) -> dict[str, torch.Tensor]:
         """Logits (P or K, S, S) of a slice for each kind of prompts that it has."""
-        if "organ" not in self.kinds:
-            return {"box": network(image, *args, boxes=[boxes], **kwargs)[:, 0]}
-        if "box" not in self.kinds or not len(boxes):
-            return {"organ": network(image, *args, **kwargs)[0]}
-        answers = network(image, *args, boxes=[boxes], answers=True, **kwargs)
-        return {"box": answers.boxes[:, 0], "organ": answers.found[0]}
+        question, answers = Asked(network, image), {}
+        if "box" in self.kinds and len(boxes):
+            answers["box"] = question.boxes(boxes).logits
+        if "organ" in self.kinds:
+            answers["organ"] = question.organs().logits
+        return answers
 
     def jittered_prompts(
         self, prompts: SlicePrompts, size: tuple[int, int], case: str = ""

@@ -10,7 +10,9 @@ from monai_cobot.sam.adapter_file import (
 )
 from monai_cobot.sam.base import BaseModel, hash_weights, load_base
 from monai_cobot.sam.build import build_architecture, build_random
-from monai_cobot.sam.organ_prompts import PROMPTS, Answers, OrganPrompts
+from monai_cobot.sam.embedded import BoxAnswers, EmbeddedImages, OrganAnswers
+from monai_cobot.sam.loss_network import LossNetwork
+from monai_cobot.sam.organ_prompts import PROMPTS, OrganPrompts
 from monai_cobot.sam.promptable import Clicks, decode_boxes, decode_prompts, predict_masks
 from monai_cobot.sam.simplify import fold, left_out, merge, merge_adapter, save_merged
 from monai_cobot.sam.sizes import SIZES, SAMSize, get_size
@@ -18,10 +20,13 @@ from monai_cobot.sam.sizes import SIZES, SAMSize, get_size
 __all__ = [
     "PROMPTS",
     "SIZES",
-    "Answers",
     "BaseModel",
+    "BoxAnswers",
     "Clicks",
     "CobotSAM",
+    "EmbeddedImages",
+    "LossNetwork",
+    "OrganAnswers",
     "OrganPrompts",
     "SAMSize",
     "build_adapted_sam",

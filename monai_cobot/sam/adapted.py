@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any
 
 import torch
 from segment_anything.modeling import Sam
@@ -15,9 +15,10 @@ from monai_cobot import peft
 from monai_cobot.errors import CobotError
 from monai_cobot.orchestration import OrchestrationConfig, Orchestrator
 from monai_cobot.sam.base import BaseModel, load_base
+from monai_cobot.sam.embedded import EmbeddedImages
 from monai_cobot.sam.orchestrate import orchestrate as attach_orchestrator
-from monai_cobot.sam.organ_prompts import PROMPTS, Answers, OrganPrompts, silence_absent
-from monai_cobot.sam.promptable import decode_images, predict_masks, upscale
+from monai_cobot.sam.organ_prompts import PROMPTS, OrganPrompts
+from monai_cobot.sam.promptable import predict_masks
 
 ENCODER = "sam.image_encoder."
 DECODER = "sam.mask_decoder."
@@ -99,47 +100,25 @@ class CobotSAM(nn.Module):
         """Whether the blocks communicate."""
         return self.orchestrator is not None
 
-    @overload
-    def forward(
-        self, image: Tensor, boxes: Sequence[Tensor] | None = ..., answers: Literal[False] = ...
-    ) -> Tensor: ...
-
-    @overload
-    def forward(
-        self, image: Tensor, boxes: Sequence[Tensor], answers: Literal[True]
-    ) -> Answers: ...
-
-    def forward(
-        self, image: Tensor, boxes: Sequence[Tensor] | None = None, answers: bool = False
-    ) -> Tensor | Answers:
+    def forward(self, image: Tensor, boxes: Sequence[Tensor] | None = None) -> Tensor:
         """Mask logits in the model frame.
 
         Args:
             image: (B, 3, S, S), normalised and padded.
             boxes: for each image its (P_b, 4) boxes XYXY in the model frame, P_b may be 0.
-            answers: answer boxes and organ prompts together, from one embedding of the image.
 
         Returns:
-            With boxes, their logits (sum of P_b, 1, S, S); see :func:`predict_masks`. With
-            ``answers`` those (none where boxes are not trained) and the organs' as
-            :class:`Answers`. With an image alone, of a model
-            with organ prompts, (B, K, S, S) logits of all organs, silent where an organ is absent;
-            of a model without, (B, 1, S, S) for a box around the whole image.
+            With boxes, their logits (sum of P_b, 1, S, S); see :func:`predict_masks`. With an image
+            alone, of a model with organ prompts, (B, K, S, S) logits of all organs, silent where an
+            organ is absent; of a model without, (B, 1, S, S) for a box around the whole image.
         """
-        if self.organ_prompts is None or not (answers or boxes is None):
+        if self.organ_prompts is None or boxes is not None:
             return predict_masks(self.sam, image, boxes)
-        embeddings = self.sam.image_encoder(image)
-        low_res_masks, quality = self.organ_prompts(self.sam, embeddings)
-        organs = upscale(low_res_masks, image)
-        if boxes is None:
-            return silence_absent(organs, quality)
-        return Answers(self._answer_boxes(embeddings, boxes, image), organs, quality)
+        return self.embed(image).organ_answers().found
 
-    def _answer_boxes(self, embeddings: Tensor, boxes: Sequence[Tensor], image: Tensor) -> Tensor:
-        unused = self.prompts == "organ"  # boxes are not trained then
-        if unused or not sum(len(found) for found in boxes):  # or there is no target
-            return image.new_zeros(0, 1, *image.shape[-2:])
-        return upscale(decode_images(self.sam, embeddings, boxes), image)
+    def embed(self, image: Tensor) -> EmbeddedImages:
+        """Runs the encoder on images (B, 3, S, S); prompts are answered from what it gives."""
+        return EmbeddedImages(self.sam, image, self.organ_prompts)
 
     def adapter_keys(self) -> list[str]:
         """Keys of the state dict that fine-tuning makes: adapter, orchestration, decoder.

@@ -7,8 +7,6 @@ is there: it is trained to be the IoU of the answer, which is 0 where the organ 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from segment_anything.modeling import Sam
 from torch import Tensor, nn
@@ -28,25 +26,6 @@ ABSENT_LOGIT = -10.0
 
 NOISE = 0.02
 """Deviation of the embeddings at the start, that tells the organs apart."""
-
-
-class Answers(NamedTuple):
-    """What a model with organ prompts answers in training; model frame.
-
-    Attributes:
-        boxes: (sum of P_b, 1, S, S) logits of the box prompts.
-        organs: (B, K, S, S) logits of the organ prompts, whether the organ is there or not.
-        quality: (B, K) predicted IoU of them.
-    """
-
-    boxes: Tensor
-    organs: Tensor
-    quality: Tensor
-
-    @property
-    def found(self) -> Tensor:
-        """(B, K, S, S) logits of the organ prompts, silent where an organ is absent."""
-        return silence_absent(self.organs, self.quality)
 
 
 class OrganPrompts(nn.Module):

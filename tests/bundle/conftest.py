@@ -19,7 +19,14 @@ SPLEN = BUNDLES / "splen_spleen_ct_segmentation"
 MOMO = BUNDLES / "momo_left_atrium_mr_segmentation"
 BRAST = BUNDLES / "brast_breast_us_segmentation"
 SEGRAP = BUNDLES / "segrap_gtvnx_ct_segmentation"
-ALL = (ADOME, SPLEN, MOMO, BRAST, SEGRAP)
+MEDICAL = (ADOME, SPLEN, MOMO, BRAST, SEGRAP)
+COCO = BUNDLES / "coco_natural_image_segmentation"
+TRCAN = BUNDLES / "trcan_underwater_trash_segmentation"
+NWPU = BUNDLES / "nwpu_remote_sensing_segmentation"
+SSDD = BUNDLES / "ssdd_sar_ship_segmentation"
+SONAR = BUNDLES / "sonar_marine_debris_segmentation"
+NATURAL = (COCO, TRCAN, NWPU, SSDD, SONAR)
+ALL = (*MEDICAL, *NATURAL)
 
 
 def code_of(bundle: Path) -> str:

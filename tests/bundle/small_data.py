@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 from monai_cobot.data.phantom import make_cohort
-from tests.bundle.conftest import ADOME, BRAST, SEGRAP, code_of
+from tests.bundle.conftest import ADOME, BRAST, NATURAL, SEGRAP, code_of
+from tests.bundle.small_pictures import small_pictures
 
 SHAPE = (48, 48, 16)
 CASES = 4
@@ -24,6 +25,8 @@ ORGAN = {
 
 def small_data(bundle: Path, folder: Path) -> Path:
     """A folder with a few cases of the bundle's dataset."""
+    if bundle in NATURAL:
+        return small_pictures(code_of(bundle), folder / "data")
     cohort = make_cohort(folder / "phantoms", CASES, seed=5, shape=SHAPE)
     if bundle == ADOME:
         return cohort

@@ -1,4 +1,4 @@
-"""Each bundle from its data to its scores, with both kinds of prompts, on small data."""
+"""Each medical bundle from its data to its scores, with both kinds of prompts, on small data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image
 
 from monai_cobot.data import datasets
 from monai_cobot.metrics import Row, read_csv
-from tests.bundle.conftest import ALL, BRAST, FAST, code_of, run_bundle
+from tests.bundle.conftest import BRAST, FAST, MEDICAL, code_of, run_bundle
 from tests.bundle.small_data import small_data
 
 # The Dice is a ratio of integers on both sides.
@@ -48,7 +48,7 @@ def same(found: float, expected: float) -> bool:
     return both_nan or math.isclose(found, expected, abs_tol=EXACT)
 
 
-@pytest.mark.parametrize("bundle", ALL, ids=code_of)
+@pytest.mark.parametrize("bundle", MEDICAL, ids=code_of)
 def test_from_data_to_scores(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From another working directory; every score again from the files."""
     data, run = small_data(bundle, tmp_path), tmp_path / "run"

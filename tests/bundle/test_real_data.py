@@ -1,4 +1,4 @@
-"""Every bundle on the real subsets: train, evaluate, infer, with both kinds of prompts."""
+"""Every medical bundle on the real subsets: train, evaluate, infer, with both kinds of prompts."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from tests.bundle.conftest import ALL, BRAST, FAST, MOMO, code_of, run_bundle
+from tests.bundle.conftest import BRAST, FAST, MEDICAL, MOMO, code_of, run_bundle
 from tests.bundle.test_run import rows_of
 
 
-@pytest.mark.parametrize("bundle", ALL, ids=code_of)
+@pytest.mark.parametrize("bundle", MEDICAL, ids=code_of)
 def test_real_data_train_evaluate_infer(real_data: Path, tmp_path: Path, bundle: Path) -> None:
     """The subsets as they are distributed, with the small SAM and both kinds of prompts."""
     code = code_of(bundle)

@@ -18,7 +18,7 @@ from monai.data import load_net_with_metadata
 
 from monai_cobot.data import datasets
 from monai_cobot.sam import read_manifest
-from tests.bundle.conftest import ADOME, ALL, FAST, code_of
+from tests.bundle.conftest import ADOME, ALL, FAST, NATURAL, code_of
 from tests.bundle.small_data import small_data
 
 SCHEMA = Path(__file__).with_name("metadata.schema.json")
@@ -34,15 +34,23 @@ def metadata_of(bundle: Path) -> dict[str, Any]:
     return metadata
 
 
+def channels_of(bundle: Path) -> list[str]:
+    """An image alone: all organs are asked for, or one box around everything."""
+    if bundle in NATURAL:
+        return ["the prompted object"]
+    return list(datasets.get(code_of(bundle)).names)
+
+
 @pytest.mark.parametrize("bundle", ALL, ids=code_of)
 def test_metadata(bundle: Path) -> None:
     """MONAI's own command, with the schema in its place, and what no schema can know."""
     verify_metadata(meta_file=str(bundle / "configs" / "metadata.json"), filepath=str(SCHEMA))
     metadata, spec = metadata_of(bundle), datasets.get(code_of(bundle))
+    channels = channels_of(bundle)
     assert metadata["version"] in metadata["changelog"]
     output = metadata["network_data_format"]["outputs"]["pred"]
-    assert list(output["channel_def"].values()) == list(spec.names)
-    assert output["num_channels"] == len(spec.names)
+    assert list(output["channel_def"].values()) == channels
+    assert output["num_channels"] == len(channels)
     image = metadata["network_data_format"]["inputs"]["image"]
     assert image["modality"] == spec.modality
 
@@ -121,7 +129,7 @@ def test_ckpt_export(bundle: Path, tmp_path: Path) -> None:
     for batch in (1, 2):
         with torch.no_grad():
             expected, found = network(images(batch)), exported(images(batch))
-        assert found.shape == (batch, len(datasets.get(code_of(bundle)).names), 64, 64)
+        assert found.shape == (batch, len(channels_of(bundle)), 64, 64)
         assert (found - expected).abs().max() < TOLERANCE
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -42,6 +44,34 @@ def test_a_mask_a_box_in_order_whatever_the_chunk(chunk: int) -> None:
     assert [len(boxes) for _, boxes in network.calls] == {1: [1] * 4, 3: [3, 1], 64: [4]}[chunk]
     expected = SAMFrame(HEIGHT, WIDTH, SIZE).image_to_model(PICTURE[0])[None]
     assert all(torch.equal(image, expected) for image, _ in network.calls)
+
+
+class Rating(BoxFiller):
+    """Embeds once, and rates each mask by the width of its box."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedded = 0
+
+    def embed(self, image):
+        self.embedded += 1
+
+        def box_answers(boxes):
+            widths = boxes[0][:, 2] - boxes[0][:, 0]
+            return SimpleNamespace(logits=self(image, boxes), quality=widths / SIZE)
+
+        return SimpleNamespace(box_answers=box_answers)
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 64])
+def test_the_encoder_runs_once_and_quality_is_in_order(chunk: int) -> None:
+    network, inferer = Rating(), PromptedImageInferer(SIZE, chunk=chunk)
+    masks = inferer(PICTURE, network, BOXES)
+    assert network.embedded == 1
+    assert torch.equal(masks, filled(BOXES))
+    assert inferer.quality.tolist() == ((BOXES[:, 2] - BOXES[:, 0]) / WIDTH).tolist()
+    inferer(PICTURE, BoxFiller(), BOXES)  # says nothing of its masks
+    assert inferer.quality.isnan().tolist() == [True] * 4
 
 
 def test_logits_are_those_behind_the_masks() -> None:

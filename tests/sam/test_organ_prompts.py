@@ -50,7 +50,7 @@ def test_an_organ_is_answered_as_the_decoder_answers_its_tokens(
     model: CobotSAM, image: Tensor
 ) -> None:
     """segment-anything's own decoder, image by image and organ by organ."""
-    sam, found = model.sam, model(image, BOXES, answers=True)
+    sam, found = model.sam, model.embed(image).organ_answers()
     no_mask = sam.prompt_encoder.no_mask_embed.weight.reshape(1, -1, 1, 1).expand(1, -1, 4, 4)
     for number, embedding in enumerate(sam.image_encoder(image)):
         for organ, tokens in enumerate(model.organ_prompts.embedding):
@@ -62,7 +62,7 @@ def test_an_organ_is_answered_as_the_decoder_answers_its_tokens(
                 multimask_output=False,
             )
             expected = torch.nn.functional.interpolate(masks, (64, 64), mode="bilinear")[0, 0]
-            assert (found.organs[number, organ] - expected).abs().max() < TOLERANCE
+            assert (found.logits[number, organ] - expected).abs().max() < TOLERANCE
             assert (found.quality[number, organ] - quality[0, 0]).abs() < TOLERANCE
 
 
@@ -70,7 +70,7 @@ def test_an_organ_is_answered_as_the_decoder_answers_its_tokens(
 def test_boxes_are_answered_as_without_organ_prompts(model: CobotSAM, image: Tensor) -> None:
     plain = build("box")
     assert torch.equal(model(image, BOXES), plain(image, BOXES))
-    together = model(image, BOXES, answers=True).boxes
+    together = model.embed(image).box_answers(BOXES).logits
     assert torch.equal(together, plain(image, BOXES))
 
 
@@ -78,13 +78,13 @@ def test_boxes_are_answered_as_without_organ_prompts(model: CobotSAM, image: Ten
 def test_an_image_alone_gives_all_organs_and_silence_where_absent(
     model: CobotSAM, image: Tensor
 ) -> None:
-    found = model(image, BOXES, answers=True)
+    found = model.embed(image).organ_answers()
     alone = model(image)
     assert alone.shape == (2, ORGANS, 64, 64)
     for number in range(2):
         for organ in range(ORGANS):
             if found.quality[number, organ] >= ABSENT_BELOW:
-                assert torch.equal(alone[number, organ], found.organs[number, organ])
+                assert torch.equal(alone[number, organ], found.logits[number, organ])
             else:
                 assert bool((alone[number, organ] == ABSENT_LOGIT).all())
 
@@ -98,11 +98,13 @@ def test_silence() -> None:
 @torch.no_grad()
 def test_slices_without_boxes(model: CobotSAM, image: Tensor) -> None:
     none = torch.zeros(0, 4)
-    found = model(image, [none, none], answers=True)
-    assert found.boxes.shape == (0, 1, 64, 64)
-    assert found.organs.shape == (2, ORGANS, 64, 64)
-    half = model(image, [none, BOXES[1]], answers=True)
-    assert (half.boxes - model(image[1:], BOXES[1:])).abs().max() < TOLERANCE
+    embedded = model.embed(image)
+    found = embedded.box_answers([none, none])
+    assert found.logits.shape == (0, 1, 64, 64)
+    assert found.quality.shape == (0,)
+    assert embedded.organ_answers().logits.shape == (2, ORGANS, 64, 64)
+    half = embedded.box_answers([none, BOXES[1]])
+    assert (half.logits - model(image[1:], BOXES[1:])).abs().max() < TOLERANCE
 
 
 @pytest.mark.parametrize("prompts", ["box", "both"])

@@ -1,0 +1,100 @@
+"""The network and its loss as one module, whose memory does not grow with the number of prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from monai_cobot.errors import CobotError
+from monai_cobot.sam.adapted import CobotSAM
+from monai_cobot.sam.embedded import answer_boxes, owners_of
+
+MaskLoss = Callable[[Tensor, Tensor], Tensor]
+OrganLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+class LossNetwork(nn.Module):
+    """From images, boxes and targets to the loss of a training step.
+
+    The encoder runs once an image. Up to ``chunk`` boxes are decoded in one batch; more of them in
+    several, whose activations are not kept: backward decodes them again, one chunk after the other
+    (:func:`torch.utils.checkpoint.checkpoint`). The targets may stay bytes, and on the CPU, until
+    their chunk's turn. The loss is the same up to rounding.
+
+    Args:
+        network: the network that is trained.
+        mask_loss: of logits (N, 1, S, S) and targets of the same shape, a mean over N.
+        organ_loss: of the organ prompts' logits (B, K, S, S), their quality (B, K) and targets
+            (B, K, S, S); added where there are such targets.
+        chunk: boxes that are decoded in one batch.
+
+    Raises:
+        CobotError: a chunk of less than one box.
+    """
+
+    def __init__(
+        self,
+        network: CobotSAM,
+        mask_loss: MaskLoss,
+        organ_loss: OrganLoss | None = None,
+        chunk: int = 16,
+    ) -> None:
+        super().__init__()
+        if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
+            raise CobotError(f"prompt_chunk={chunk!r}: give a whole number of at least 1")
+        self.network, self.chunk = network, chunk
+        self.mask_loss, self.organ_loss = mask_loss, organ_loss
+
+    def forward(
+        self,
+        image: Tensor,
+        boxes: Sequence[Tensor],
+        targets: Sequence[Tensor],
+        organ_targets: Tensor | None = None,
+    ) -> Tensor:
+        """The loss, a scalar.
+
+        Args:
+            image: (B, 3, S, S), normalised and padded.
+            boxes: for each image its (P_b, 4) boxes XYXY in the model frame, P_b may be 0.
+            targets: for each image (P_b, S, S), 0 or 1, of any type and on any device.
+            organ_targets: (B, K, S, S), empty where an organ is absent; None where organ prompts
+                are not trained.
+
+        Raises:
+            CobotError: the number of box tensors is not the number of images.
+        """
+        embedded = self.network.embed(image)
+        loss = image.new_zeros(())
+        if self.network.prompts != "organ":
+            loss = self._of_boxes(embedded.embeddings, image, boxes, targets)
+        if organ_targets is not None and self.organ_loss is not None:
+            found = embedded.organ_answers()
+            loss = loss + self.organ_loss(found.logits, found.quality, organ_targets.to(image))
+        return loss
+
+    def _of_boxes(
+        self,
+        embeddings: Tensor,
+        image: Tensor,
+        boxes: Sequence[Tensor],
+        targets: Sequence[Tensor],
+    ) -> Tensor:
+        owners, every = owners_of(boxes, embeddings), torch.cat(list(boxes))
+        loss = image.new_zeros(())
+        truths = [target for of_image in targets for target in of_image]
+
+        def of_chunk(embeddings: Tensor, start: int) -> Tensor:
+            part = slice(start, start + self.chunk)
+            found = answer_boxes(self.network.sam, embeddings, owners[part], every[part], image)
+            truth = torch.stack(truths[part])[:, None].to(image)
+            return self.mask_loss(found.logits, truth) * (len(truth) / len(every))
+
+        for start in range(0, len(every), self.chunk):
+            if len(every) <= self.chunk:
+                return of_chunk(embeddings, start)
+            loss = loss + checkpoint(of_chunk, embeddings, start, use_reentrant=False)
+        return loss
