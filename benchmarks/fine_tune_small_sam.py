@@ -34,7 +34,7 @@ from monai_cobot.data.splits import make_split
 from monai_cobot.evaluation import BoxEvaluation
 from monai_cobot.inferers import prepare_slices
 from monai_cobot.metrics import Row, Run, read_csv, series_name, write_csv
-from monai_cobot.sam import CobotSAM, build_adapted_sam
+from monai_cobot.sam import CobotSAM, LossNetwork, build_adapted_sam
 from monai_cobot.transforms import BoxJitter, image_transforms, slice_transforms
 from monai_cobot.whole_file import whole_file
 
@@ -108,11 +108,11 @@ def train(
     loader = DataLoader(dataset, batch_sampler=sampler, collate_fn=collate_slices)
     optimizer = torch.optim.Adam(model.parameter_groups(rate, rate * ORCHESTRATION_FACTOR))
     loss_function = DiceCELoss(sigmoid=True, squared_pred=True)
-    model.train()
+    trained = LossNetwork(model, loss_function, chunk=study.targets).train()
     for step, batch in zip(range(study.steps), loader, strict=False):
         torch.manual_seed(seed * 1_000_003 + step)
-        images, targets, _, prompts = prepare_slices(batch, torch.device("cpu"))
-        loss = loss_function(model(images, **prompts), targets)
+        images, _, _, prompts = prepare_slices(batch, torch.device("cpu"))
+        loss = trained(images, **prompts)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -1,4 +1,4 @@
-"""What inferers ask a network: the encoder once an image, then prompt after prompt."""
+"""What inferers ask a network: the encoder once for a batch of images, then prompt after prompt."""
 
 from __future__ import annotations
 
@@ -9,8 +9,15 @@ import torch
 
 
 class Answered(NamedTuple):
-    """Logits (N, S, S) in the model frame and the quality (N,) the network predicts of them."""
+    """Answers about one image, model frame.
 
+    Attributes:
+        places: (N,) which of the prompts are answered, ascending: all boxes, the organs found.
+        logits: (N, S, S).
+        quality: (N,) the IoU that the network predicts of them, NaN where it does not tell.
+    """
+
+    places: torch.Tensor
     logits: torch.Tensor
     quality: torch.Tensor
 
@@ -18,43 +25,65 @@ class Answered(NamedTuple):
 class Embedded(Protocol):
     """Images after the encoder, as :class:`~monai_cobot.sam.EmbeddedImages`."""
 
-    def box_answers(self, boxes: list[torch.Tensor]) -> Any:
-        """``logits`` (P, 1, S, S) and ``quality`` (P,)."""
+    def box_answers(self, boxes: Sequence[torch.Tensor]) -> Any:
+        """``logits`` (sum of P_b, 1, S, S) and ``quality`` (sum of P_b,)."""
 
-    def organ_answers(self) -> Any:
-        """``found`` (B, K, S, S) and ``quality`` (B, K)."""
+    def found_organs(self) -> Sequence[Any]:
+        """For each image ``places`` (N,), ``logits`` (N, S, S), ``quality`` (N,) of its organs."""
 
 
 class Asked:
-    """One image, and a network that is asked about it.
+    """A batch of images, and a network that is asked about them.
 
-    A network with ``embed(image)``, as :class:`~monai_cobot.sam.CobotSAM`, runs its encoder once.
-    Any other callable is run again for every question, and its quality is not known (NaN).
+    A network with ``embed(images)``, as :class:`~monai_cobot.sam.CobotSAM`, runs its encoder once
+    and says which organs are there. Any other callable is run again for every question, answers
+    all organs, and its quality is not known.
 
     Args:
-        network: ``network(image, boxes=[(P, 4)])`` gives logits (P, 1, S, S), a row a box, and
-            ``network(image)`` (1, K, S, S), silent where an organ is absent; model frame.
-        image: (1, 3, S, S), model frame.
+        network: ``network(images, boxes=[(P_b, 4)])`` gives logits (sum of P_b, 1, S, S), a row a
+            box, and ``network(images)`` (B, K, S, S), silent where an organ is absent; model frame.
+        images: (B, 3, S, S), model frame.
     """
 
-    def __init__(self, network: Callable[..., torch.Tensor], image: torch.Tensor) -> None:
-        self.network, self.image = network, image
+    def __init__(self, network: Callable[..., torch.Tensor], images: torch.Tensor) -> None:
+        self.network, self.images = network, images
         embed = getattr(network, "embed", None)
-        self.embedded: Embedded | None = None if embed is None else cast(Embedded, embed(image))
+        self.embedded: Embedded | None = None if embed is None else cast(Embedded, embed(images))
 
-    def boxes(self, boxes: torch.Tensor) -> Answered:
-        """Answers to boxes (P, 4), model frame."""
-        if self.embedded is None:
-            return _unrated(self.network(self.image, boxes=[boxes])[:, 0])
-        found = self.embedded.box_answers([boxes])
-        return Answered(found.logits[:, 0], found.quality)
+    def boxes(self, boxes: Sequence[torch.Tensor], chunk: int) -> list[Answered]:
+        """Answers to the boxes (P_b, 4) of each image, at most so many in one batch of the decoder.
 
-    def organs(self) -> Answered:
-        """Answers to the learned organ prompts, silent where an organ is absent."""
-        if self.embedded is None:
-            return _unrated(self.network(self.image)[0])
-        found = self.embedded.organ_answers()
-        return Answered(found.found[0], found.quality[0])
+        In model frame, as the answers.
+        """
+        parts: list[list[Answered]] = [[] for _ in boxes]
+        for part in _chunks([len(found) for found in boxes], chunk):
+            asked = [found[part[b]] if b in part else found[:0] for b, found in enumerate(boxes)]
+            logits, quality = self._boxes(asked)
+            start = 0
+            for b, chosen in part.items():
+                end = start + chosen.stop - chosen.start
+                places = torch.arange(chosen.start, chosen.stop)
+                parts[b].append(Answered(places, logits[start:end], quality[start:end]))
+                start = end
+        return [_together(found, self.images) for found in parts]
+
+    def organs(self) -> list[Answered]:
+        """Answers of each image to the learned organ prompts whose organs are there."""
+        if self.embedded is not None:
+            return [Answered(*found) for found in self.embedded.found_organs()]
+        logits = self.network(self.images)
+        unknown = logits.new_full(logits.shape[:2], torch.nan)
+        return [
+            Answered(torch.arange(len(found)), found, quality)
+            for found, quality in zip(logits, unknown, strict=True)
+        ]
+
+    def _boxes(self, boxes: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        if self.embedded is not None:
+            found = self.embedded.box_answers(boxes)
+            return found.logits[:, 0], found.quality
+        logits = self.network(self.images, boxes=list(boxes))[:, 0]
+        return logits, logits.new_full((len(logits),), torch.nan)
 
 
 def asked(
@@ -66,5 +95,25 @@ def asked(
     return lambda image, **prompts: network(image, *args, **prompts, **kwargs)
 
 
-def _unrated(logits: torch.Tensor) -> Answered:
-    return Answered(logits, logits.new_full((len(logits),), torch.nan))
+def _chunks(counts: Sequence[int], chunk: int) -> list[dict[int, slice]]:
+    """The boxes of all images in order, in parts of at most ``chunk``: image to its boxes."""
+    parts: list[dict[int, slice]] = []
+    room = 0
+    for image, count in enumerate(counts):
+        start = 0
+        while start < count:
+            if not room:
+                parts.append({})
+                room = chunk
+            end = min(count, start + room)
+            parts[-1][image] = slice(start, end)
+            room -= end - start
+            start = end
+    return parts
+
+
+def _together(parts: Sequence[Answered], images: torch.Tensor) -> Answered:
+    if not parts:
+        nothing = images.new_zeros(0, *images.shape[-2:])
+        return Answered(torch.zeros(0, dtype=torch.int64), nothing, nothing[:, 0, 0])
+    return Answered(*(torch.cat(values) for values in zip(*parts, strict=True)))

@@ -15,6 +15,9 @@ from monai_cobot.inferers.painting import paint_logits
 from monai_cobot.inferers.volume import KINDS
 from monai_cobot.transforms import BoxJitter, SAMFrame
 
+ABSENT_LOGIT = -10.0
+"""Logit of an organ that is not there, as in `sam/organ_prompts.py`."""
+
 
 class PromptedImageInferer(Inferer):
     """Run a promptable network over one picture and give a mask a prompt, in its own pixels.
@@ -35,8 +38,8 @@ class PromptedImageInferer(Inferer):
         progress: not used, a picture is quick; volumes have it.
 
     Attributes:
-        quality: (N,) float32, the IoU that SAM predicts of the last call's masks, in their order;
-            NaN where the network does not tell.
+        quality: (N,) float32, the IoU that SAM predicts of the last call's masks, in their order; 0
+            of organs that are not there, NaN where the network does not tell.
 
     Raises:
         CobotError: a chunk of less than one box, or unknown prompts.
@@ -110,8 +113,12 @@ class PromptedImageInferer(Inferer):
             found = frame.logits_to_slice(answer.logits.float())
             if not self.logits:
                 found = _disjoint(found) if kind == "organ" else found > 0
-            answers.append(found.to(answers[0]))
-            quality.append(answer.quality.float().cpu())
+            found, rated = found.to(answers[0]), answer.quality.float().cpu()
+            if kind == "organ":
+                found = _in_places(found, answer.places, len(self.organ_labels), self.logits)
+                rated = _in_places(rated, answer.places, len(self.organ_labels), False)
+            answers.append(found)
+            quality.append(rated)
         self.quality = torch.cat(quality)
         return torch.cat(answers)
 
@@ -123,9 +130,9 @@ class PromptedImageInferer(Inferer):
             return
         question = Asked(network, image)
         for start in range(0, len(boxes), self.chunk) if "box" in self.kinds else ():
-            yield "box", question.boxes(boxes[start : start + self.chunk])
+            yield "box", question.boxes([boxes[start : start + self.chunk]], self.chunk)[0]
         if "organ" in self.kinds:
-            yield "organ", question.organs()
+            yield "organ", question.organs()[0]
 
     def jittered_boxes(
         self, boxes: torch.Tensor, size: tuple[int, int], case: str = ""
@@ -144,8 +151,17 @@ class PromptedImageInferer(Inferer):
         return jittered_boxes(boxes, self.jitter, frame, self.seed, case)
 
 
+def _in_places(found: torch.Tensor, places: torch.Tensor, count: int, logits: bool) -> torch.Tensor:
+    """Answers (N, ...) of the organs that are there, among all of the table (K, ...)."""
+    everything = found.new_full((count, *found.shape[1:]), ABSENT_LOGIT if logits else 0)
+    everything[places] = found
+    return everything
+
+
 def _disjoint(logits: torch.Tensor) -> torch.Tensor:
     """Masks (K, H, W) of logits, each pixel in that of the highest one above 0 alone."""
+    if not len(logits):
+        return logits > 0
     organs = torch.arange(1, len(logits) + 1)
     painted = paint_logits(logits, organs)
     return painted[None] == organs.to(painted)[:, None, None]

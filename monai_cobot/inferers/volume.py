@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from monai.inferers import Inferer
 from tqdm import tqdm
 
 from monai_cobot.errors import CobotError
-from monai_cobot.inferers.answering import Asked, asked
+from monai_cobot.inferers.answering import Answered, Asked, asked
 from monai_cobot.inferers.jitter import jittered_boxes
 from monai_cobot.inferers.painting import label_map, paint
 from monai_cobot.inferers.propagation import Propagation
@@ -30,10 +30,11 @@ KINDS = {"box": ("box",), "organ": ("organ",), "both": ("box", "organ")}
 class PromptedVolumeInferer(Inferer):
     """Run a promptable network over a volume's slices and paint a label map.
 
-    The network is called once a slice, with all of the slice's boxes, so the encoder runs once a
-    slice and all organs go through the decoder in one batch. Without learned organ prompts slices
-    without a box stay background and cost nothing; with them every slice is segmented. Starts are
-    followed through the volume before; each slice on the way costs one or two calls more.
+    Slices go through the encoder once, ``batch`` at a time, and their boxes through the decoder
+    ``chunk`` at a time; nothing is kept of a batch but its label maps. Without learned organ
+    prompts slices without a box stay background and cost nothing; with them every slice is
+    segmented, and of organs that are not there no mask is made. Starts are followed through the
+    volume before; each slice on the way costs one or two calls more.
 
     Args:
         image_size: side S of the network's square input, in pixels.
@@ -44,9 +45,12 @@ class PromptedVolumeInferer(Inferer):
         propagation: how starts are followed; None is :class:`Propagation`'s own settings.
         prompts: ``box``, ``organ`` for the network's learned organ prompts, or ``both``.
         organ_labels: label values of the organ prompts, in the network's order.
+        batch: slices that go through the encoder together. On a GPU several are faster; a CPU has
+            nothing of it.
+        chunk: boxes that go through the decoder together.
 
     Raises:
-        CobotError: unknown prompts, or organ prompts without labels.
+        CobotError: unknown prompts, organ prompts without labels, or a batch or chunk below 1.
     """
 
     def __init__(
@@ -59,6 +63,8 @@ class PromptedVolumeInferer(Inferer):
         propagation: Propagation | None = None,
         prompts: str = "box",
         organ_labels: Sequence[int] = (),
+        batch: int = 1,
+        chunk: int = 64,
     ) -> None:
         super().__init__()
         if prompts not in KINDS:
@@ -67,6 +73,10 @@ class PromptedVolumeInferer(Inferer):
         self.organ_labels = torch.tensor(list(organ_labels), dtype=torch.int64)
         if "organ" in self.kinds and not len(self.organ_labels):
             raise CobotError("organ prompts need organ_labels, the label value of each organ")
+        for name, value in (("slice_batch", batch), ("chunk", chunk)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise CobotError(f"{name}={value!r}: give a whole number of at least 1")
+        self.batch, self.chunk = batch, chunk
         self.image_size, self.jitter, self.seed = image_size, jitter, seed
         self.device, self.progress = device, progress
         self.propagation = propagation or Propagation()
@@ -133,32 +143,41 @@ class PromptedVolumeInferer(Inferer):
         todo = sorted({*used, *(range(len(stack)) if slices is None else slices)})
         if "organ" not in self.kinds:
             todo = list(used)
-        for z in tqdm(
-            todo, desc=case or "slices", unit="slice", leave=False, disable=not self.progress
-        ):
-            image = frame.image_to_model(stack[z].to(device))[None]
-            boxes, organs = used.get(z, NO_BOX)
-            model_boxes = frame.boxes_to_model(boxes.to(device))
-            for kind, logits in self._answers(ask, image, model_boxes).items():
-                box = kind == "box"
-                found = paint(
-                    frame.logits_to_slice(logits.float()),
-                    organs if box else self.organ_labels,
-                    paintings.get(z) if box else None,
-                )
-                labels[z, self.kinds.index(kind)] = label_map(found)
+        bar = tqdm(
+            total=len(todo), desc=case or "slices", unit="slice", leave=False,
+            disable=not self.progress,
+        )  # fmt: skip
+        for start in range(0, len(todo), self.batch):
+            some = todo[start : start + self.batch]
+            images = torch.stack([frame.image_to_model(stack[z].to(device)) for z in some])
+            prompted = [used.get(z, NO_BOX) for z in some]
+            boxes = [frame.boxes_to_model(found.to(device)) for found, _ in prompted]
+            for kind, answers in self._answers(ask, images, boxes):
+                for z, answer, (_, organs) in zip(some, answers, prompted, strict=True):
+                    if len(answer.places):
+                        box = kind == "box"
+                        found = paint(
+                            frame.logits_to_slice(answer.logits.float()),
+                            (organs if box else self.organ_labels)[answer.places.cpu()],
+                            paintings.get(z) if box else None,
+                        )
+                        labels[z, self.kinds.index(kind)] = label_map(found)
+            bar.update(len(some))
+        bar.close()
         return slices_to_volume(labels)[None]
 
     def _answers(
-        self, network: Callable[..., Any], image: torch.Tensor, boxes: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
-        """Logits (P or K, S, S) of a slice for each kind of prompts that it has."""
-        question, answers = Asked(network, image), {}
-        if "box" in self.kinds and len(boxes):
-            answers["box"] = question.boxes(boxes).logits
+        self,
+        network: Callable[..., torch.Tensor],
+        images: torch.Tensor,
+        boxes: Sequence[torch.Tensor],
+    ) -> Iterator[tuple[str, list[Answered]]]:
+        """Each kind of prompts, and what it gives of each slice."""
+        question = Asked(network, images)
+        if "box" in self.kinds:
+            yield "box", question.boxes(boxes, self.chunk)
         if "organ" in self.kinds:
-            answers["organ"] = question.organs().logits
-        return answers
+            yield "organ", question.organs()
 
     def jittered_prompts(
         self, prompts: SlicePrompts, size: tuple[int, int], case: str = ""

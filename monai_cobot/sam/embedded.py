@@ -10,6 +10,7 @@ from segment_anything.modeling import Sam
 from torch import Tensor
 
 from monai_cobot.errors import CobotError
+from monai_cobot.sam import organ_prompts
 from monai_cobot.sam.organ_prompts import OrganPrompts, silence_absent
 from monai_cobot.sam.promptable import decode_boxes, upscale
 
@@ -43,17 +44,31 @@ class OrganAnswers(NamedTuple):
         return silence_absent(self.logits, self.quality)
 
 
+class FoundOrgans(NamedTuple):
+    """The organs of the table that are on one image; model frame.
+
+    Attributes:
+        places: (N,) their places in the table, ascending.
+        logits: (N, S, S).
+        quality: (N,), each at least :data:`~monai_cobot.sam.organ_prompts.ABSENT_BELOW`.
+    """
+
+    places: Tensor
+    logits: Tensor
+    quality: Tensor
+
+
 class EmbeddedImages:
     """A batch of images after the encoder.
 
     Args:
         sam: the network.
         image: (B, 3, S, S), normalised and padded (model frame).
-        organ_prompts: the learned organ prompts, where the network has them.
+        prompts: the learned organ prompts, where the network has them.
     """
 
-    def __init__(self, sam: Sam, image: Tensor, organ_prompts: OrganPrompts | None = None) -> None:
-        self.sam, self.organ_prompts = sam, organ_prompts
+    def __init__(self, sam: Sam, image: Tensor, prompts: OrganPrompts | None = None) -> None:
+        self.sam, self.organ_prompts = sam, prompts
         self.image = image
         self.embeddings: Tensor = sam.image_encoder(image)
 
@@ -75,10 +90,30 @@ class EmbeddedImages:
         Raises:
             CobotError: the network has none.
         """
+        low_res_masks, quality = self._organs()
+        return OrganAnswers(upscale(low_res_masks, self.image), quality)
+
+    def found_organs(self) -> list[FoundOrgans]:
+        """For each image the organs that are there; no mask is made of the others.
+
+        Raises:
+            CobotError: the network has no organ prompts.
+        """
+        low_res_masks, quality = self._organs()
+        found = []
+        for masks, rated in zip(low_res_masks, quality, strict=True):
+            places = torch.nonzero(rated >= organ_prompts.ABSENT_BELOW)[:, 0]
+            logits = masks.new_zeros(0, *self.image.shape[-2:])
+            if len(places):
+                logits = upscale(masks[places][None], self.image)[0]
+            found.append(FoundOrgans(places, logits, rated[places]))
+        return found
+
+    def _organs(self) -> tuple[Tensor, Tensor]:
         if self.organ_prompts is None:
             raise CobotError("the network has no organ prompts: train it with prompts: both")
         low_res_masks, quality = self.organ_prompts(self.sam, self.embeddings)
-        return OrganAnswers(upscale(low_res_masks, self.image), quality)
+        return low_res_masks, quality
 
 
 def owners_of(boxes: Sequence[Tensor], embeddings: Tensor) -> Tensor:

@@ -131,6 +131,8 @@ class SAMFrame:
         cropped = logits[None, :, :height, :width]
         if self.resized == (self.height, self.width):
             return cropped[0]
+        if not len(logits):  # which interpolate refuses
+            return logits.new_zeros(0, self.height, self.width)
         size = (self.height, self.width)
         return F.interpolate(cropped, size, mode="bilinear", align_corners=False)[0]
 

@@ -26,9 +26,10 @@ class BoxFiller:
         self.calls: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def __call__(self, image: torch.Tensor, boxes: list[torch.Tensor]) -> torch.Tensor:
-        self.calls.append((image, boxes[0]))
-        logits = -torch.ones(len(boxes[0]), 1, SIZE, SIZE)
-        for plane, (x0, y0, x1, y1) in zip(logits, boxes[0].round().int().tolist(), strict=True):
+        everything = torch.cat(boxes)
+        self.calls.append((image, everything))
+        logits = -torch.ones(len(everything), 1, SIZE, SIZE)
+        for plane, (x0, y0, x1, y1) in zip(logits, everything.round().int().tolist(), strict=True):
             plane[0, y0:y1, x0:x1] = 1
         return logits
 
@@ -159,12 +160,13 @@ class Embedding(OrganFinder):
         self.embedded += 1
 
         def box_answers(boxes):
-            return SimpleNamespace(logits=self(image, boxes), quality=torch.ones(len(boxes[0])))
+            count = sum(len(found) for found in boxes)
+            return SimpleNamespace(logits=self(image, boxes), quality=torch.ones(count))
 
-        def organ_answers():
-            return SimpleNamespace(found=self(image), quality=torch.ones(1, 2))
+        def found_organs():
+            return [(torch.tensor([0]), self(image)[0, :1], torch.ones(1))] * len(image)
 
-        return SimpleNamespace(box_answers=box_answers, organ_answers=organ_answers)
+        return SimpleNamespace(box_answers=box_answers, found_organs=found_organs)
 
 
 def test_organ_prompts_see_every_slice() -> None:
@@ -179,13 +181,19 @@ def test_organ_prompts_see_every_slice() -> None:
     assert bool((slices[:, :, X // 4 :] == 0).all())
 
 
-def test_both_kinds_are_two_maps_from_one_run_of_the_network() -> None:
+@pytest.mark.parametrize(("batch", "chunk"), [(1, 64), (2, 64), (4, 1), (64, 2)])
+def test_both_kinds_are_two_maps_from_one_run_of_the_network(batch: int, chunk: int) -> None:
     label, network = boxy_label(), Embedding()
     prompts = prompts_from_label(label)
-    inferer = PromptedVolumeInferer(SIZE, prompts="both", organ_labels=[7, 9])
+    inferer = PromptedVolumeInferer(
+        SIZE, prompts="both", organ_labels=[7, 9], batch=batch, chunk=chunk
+    )
     both = inferer(label[None], network, prompts)
     assert inferer.kinds == ("box", "organ")
-    assert network.embedded == Z
+    assert network.embedded == -(-Z // batch)
+    given = [len(boxes) for _, boxes in network.calls if len(boxes)]
+    assert max(given) <= chunk
+    assert sum(given) == sum(len(boxes) for boxes, _ in prompts.values())
     assert torch.equal(both[:, :1], label[None])
     alone = PromptedVolumeInferer(SIZE, prompts="organ", organ_labels=[7, 9])
     assert torch.equal(both[:, 1:], alone(label[None], OrganFinder(), {}))
