@@ -62,7 +62,7 @@ def measure(sam: str, image_size: int | None, count: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         dataset = ImageDataset(
             [picture(count, Path(folder))],
-            image_transforms({"object": 1}),
+            image_transforms({"object": 1}, runs=True),
             slice_transforms(model.base.image_size),
         )
         for step in range(STEPS):

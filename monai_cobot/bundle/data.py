@@ -57,11 +57,16 @@ def get_preprocessing(spec: DatasetSpec) -> Preprocessing:
     return Preprocessing(spec.modality, spec.window)
 
 
-def read_cases(spec: DatasetSpec, preprocessing: Preprocessing) -> UserCompose:
-    """What reads a datalist item of the dataset: a volume, or a picture with its instances."""
+def read_cases(
+    spec: DatasetSpec, preprocessing: Preprocessing, training: bool = False
+) -> UserCompose:
+    """What reads a datalist item of the dataset: a volume, or a picture with its instances.
+
+    For a training the masks of a picture are kept as run lengths, so that many take little memory.
+    """
     if spec.dimensions == 3:
         return volume_transforms(preprocessing)
-    return image_transforms(spec.labels)
+    return image_transforms(spec.labels, runs=training)
 
 
 def find_cases(dataset_dir: str | Path, spec: DatasetSpec) -> list[Case]:

@@ -52,7 +52,7 @@ class LossNetwork(nn.Module):
         self,
         image: Tensor,
         boxes: Sequence[Tensor],
-        targets: Sequence[Tensor],
+        targets: Sequence[Sequence[Tensor]],
         organ_targets: Tensor | None = None,
     ) -> Tensor:
         """The loss, a scalar.
@@ -60,7 +60,8 @@ class LossNetwork(nn.Module):
         Args:
             image: (B, 3, S, S), normalised and padded.
             boxes: for each image its (P_b, 4) boxes XYXY in the model frame, P_b may be 0.
-            targets: for each image (P_b, S, S), 0 or 1, of any type and on any device.
+            targets: for each image (P_b, S, S), 0 or 1, of any type and on any device; or anything
+                that gives a mask (S, S) by its place.
             organ_targets: (B, K, S, S), empty where an organ is absent; None where organ prompts
                 are not trained.
 
@@ -81,16 +82,16 @@ class LossNetwork(nn.Module):
         embeddings: Tensor,
         image: Tensor,
         boxes: Sequence[Tensor],
-        targets: Sequence[Tensor],
+        targets: Sequence[Sequence[Tensor]],
     ) -> Tensor:
         owners, every = owners_of(boxes, embeddings), torch.cat(list(boxes))
         loss = image.new_zeros(())
-        truths = [target for of_image in targets for target in of_image]
+        places = [(masks, place) for masks in targets for place in range(len(masks))]
 
         def of_chunk(embeddings: Tensor, start: int) -> Tensor:
             part = slice(start, start + self.chunk)
             found = answer_boxes(self.network.sam, embeddings, owners[part], every[part], image)
-            truth = torch.stack(truths[part])[:, None].to(image)
+            truth = torch.stack([masks[place] for masks, place in places[part]])[:, None].to(image)
             return self.mask_loss(found.logits, truth) * (len(truth) / len(every))
 
         for start in range(0, len(every), self.chunk):

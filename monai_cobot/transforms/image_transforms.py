@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +11,8 @@ from monai.transforms import Transform
 from monai_cobot.errors import CobotError
 from monai_cobot.transforms.compose import UserCompose
 from monai_cobot.transforms.images import read_image
-from monai_cobot.transforms.instances import Instance, instance_masks, targets
+from monai_cobot.transforms.instances import Instance, each_mask, instance_masks, targets
+from monai_cobot.transforms.mask_runs import MaskRuns
 
 
 class LoadInstancesd(Transform):
@@ -19,10 +20,12 @@ class LoadInstancesd(Transform):
 
     Args:
         organs: label value of each class by its name.
+        runs: keep the masks as :class:`~monai_cobot.transforms.mask_runs.MaskRuns`, for trainings
+            on pictures with many targets.
     """
 
-    def __init__(self, organs: Mapping[str, int]) -> None:
-        self.organs = dict(organs)
+    def __init__(self, organs: Mapping[str, int], runs: bool = False) -> None:
+        self.organs, self.runs = dict(organs), runs
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Read one item.
@@ -53,7 +56,9 @@ class LoadInstancesd(Transform):
         found = targets(data["instances"])
         try:
             labels = [self._label(instance) for instance in found]
-            sample["masks"] = instance_masks(found, (image.shape[1], image.shape[2]))
+            size = (int(image.shape[1]), int(image.shape[2]))
+            make = instance_masks if not self.runs else _runs
+            sample["masks"] = make(found, size)
         except CobotError as error:
             raise CobotError(f"case {sample['case']}: {error}") from None
         sample["organs"] = torch.tensor(labels, dtype=torch.int64)
@@ -71,13 +76,18 @@ class LoadInstancesd(Transform):
         return self.organs[name]
 
 
-def image_transforms(organs: Mapping[str, int]) -> UserCompose:
+def _runs(instances: Sequence[Instance], size: tuple[int, int]) -> MaskRuns:
+    return MaskRuns(each_mask(instances, size), size)
+
+
+def image_transforms(organs: Mapping[str, int], runs: bool = False) -> UserCompose:
     """Read the files of a picture's datalist item, as ``volume_transforms`` does for a volume.
 
     Args:
         organs: label value of each class by its name.
+        runs: keep the masks as run lengths, see :class:`LoadInstancesd`.
 
     Returns:
         A MONAI Compose on dictionaries; see :class:`LoadInstancesd`.
     """
-    return UserCompose([LoadInstancesd(organs)])
+    return UserCompose([LoadInstancesd(organs, runs)])

@@ -8,7 +8,7 @@ with ``value``. Boxes are XYXY, slice frame, pixel edges, half open.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -47,9 +47,16 @@ def instance_masks(instances: Sequence[Instance], size: Size) -> torch.Tensor:
         CobotError: no mask or an empty one, a mask of another size, a file or an outline that
             cannot be read; the message names the instance and the file.
     """
-    read = cache(read_mask)  # an index mask serves all instances of its picture
     masks = torch.zeros(len(instances), *size, dtype=torch.uint8)
-    for mask, instance in zip(masks, instances, strict=True):
+    for mask, found in zip(masks, each_mask(instances, size), strict=True):
+        mask.copy_(torch.from_numpy(found))
+    return masks
+
+
+def each_mask(instances: Sequence[Instance], size: Size) -> Iterator[NDArray[np.uint8]]:
+    """The masks (H, W) of :func:`instance_masks` one by one; raises what that does."""
+    read = cache(read_mask)  # an index mask serves all instances of its picture
+    for instance in instances:
         place = f"instance {instance.get('instance')} ({instance.get('organ')})"
         kinds = [kind for kind in _MASKS if kind in instance]
         if len(kinds) != 1:
@@ -61,8 +68,7 @@ def instance_masks(instances: Sequence[Instance], size: Size) -> torch.Tensor:
             raise CobotError(
                 f"{place} has an empty mask{_source(instance)}: mend it or take it out"
             )
-        mask.copy_(torch.from_numpy(found))
-    return masks
+        yield found.astype(np.uint8)
 
 
 def _from_segmentation(instance: Instance, size: Size, _: Read, place: str) -> NDArray[Any]:

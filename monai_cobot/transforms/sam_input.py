@@ -17,6 +17,7 @@ from monai_cobot.errors import CobotError
 from monai_cobot.transforms.boxes import BoxJitter, boxes_from_masks, masks_from_label
 from monai_cobot.transforms.compose import UserCompose
 from monai_cobot.transforms.frame import SAMFrame
+from monai_cobot.transforms.mask_runs import MaskRuns, mask_parts
 
 
 class MasksFromLabel(Transform):
@@ -117,7 +118,9 @@ class BoxesFromMasksd(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Add the boxes; see :func:`~monai_cobot.transforms.boxes.boxes_from_masks`."""
         sample = dict(data)
-        sample["boxes"] = boxes_from_masks(sample[self.first_key(sample)])
+        masks = sample[self.first_key(sample)]
+        boxes = [boxes_from_masks(part) for part in mask_parts(masks)]
+        sample["boxes"] = torch.cat(boxes) if boxes else torch.zeros(0, 4)
         return sample
 
 
@@ -136,23 +139,29 @@ class ToSAMInput(Transform):
         return SAMFrame(int(image.shape[-2]), int(image.shape[-1]), self.image_size)
 
     def __call__(
-        self, image: torch.Tensor, masks: torch.Tensor, boxes: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        self, image: torch.Tensor, masks: torch.Tensor | MaskRuns, boxes: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor | MaskRuns, torch.Tensor]:
         """Convert one slice or picture.
 
         Args:
             image: (1 or 3, H, W), 0..255, slice frame.
-            masks: (P, H, W) uint8, 0 or 1, slice frame.
+            masks: (P, H, W) uint8, 0 or 1, slice frame; a tensor or run lengths.
             boxes: (P, 4) XYXY, slice frame.
 
         Returns:
-            image (3, S, S) float32 normalised and padded, target (P, S, S) uint8, boxes (P, 4);
-            all in the model frame.
+            image (3, S, S) float32 normalised and padded, target (P, S, S) uint8 of the kind of the
+            masks, boxes (P, 4); all in the model frame.
         """
         frame = self.frame(image)
+        target: torch.Tensor | MaskRuns
+        if isinstance(masks, MaskRuns):
+            size = (self.image_size, self.image_size)
+            target = MaskRuns((frame.masks_to_model(mask[None])[0].numpy() for mask in masks), size)
+        else:
+            target = frame.masks_to_model(masks)
         return (
             frame.image_to_model(image),
-            frame.masks_to_model(masks),
+            target,
             frame.boxes_to_model(boxes),
         )
 
