@@ -18,6 +18,7 @@ from monai_cobot.sam.base import BaseModel, load_base
 from monai_cobot.sam.embedded import EmbeddedImages
 from monai_cobot.sam.orchestrate import orchestrate as attach_orchestrator
 from monai_cobot.sam.organ_prompts import PROMPTS, OrganPrompts
+from monai_cobot.sam.precision import set_precision
 from monai_cobot.sam.promptable import predict_masks
 
 ENCODER = "sam.image_encoder."
@@ -42,11 +43,12 @@ class CobotSAM(nn.Module):
         seed: of the adapters', the orchestration's and the organ prompts' initialisation.
         prompts: ``box``; ``organ`` for learned organ prompts; or ``both``.
         organs: number of organs K that have a learned prompt; not used with ``box``.
+        precision: ``fp32`` or ``bf16``, see :func:`~monai_cobot.sam.precision.set_precision`.
 
     Raises:
         CobotError: unknown method or option, a method that cannot be orchestrated, a hidden
-            dimension that the hyper-complex numbers do not divide, unknown prompts, or organ
-            prompts without organs.
+            dimension that the hyper-complex numbers do not divide, unknown prompts or precision,
+            or organ prompts without organs.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class CobotSAM(nn.Module):
         seed: int = 0,
         prompts: str = "box",
         organs: int = 0,
+        precision: str = "fp32",
     ) -> None:
         super().__init__()
         description = peft.get(method)
@@ -94,6 +97,7 @@ class CobotSAM(nn.Module):
             if prompts != "box":
                 self.organ_prompts = OrganPrompts(sam, organs)
                 self.organ_prompts.requires_grad_(description.trains_decoder)
+        set_precision(sam, precision)
 
     @property
     def orchestrated(self) -> bool:
@@ -208,12 +212,13 @@ def build_adapted_sam(
     seed: int = 0,
     prompts: str = "box",
     organs: int = 0,
+    precision: str = "fp32",
 ) -> CobotSAM:
     """SAM with weights, adapted; the arguments of :func:`load_base` and :class:`CobotSAM`."""
     peft.get(method)  # an unknown name fails before weights are read
     network, base = load_base(sam, sam_checkpoint, image_size)
     return CobotSAM(
-        network, base, method, options, orchestrate, orchestration, seed, prompts, organs
+        network, base, method, options, orchestrate, orchestration, seed, prompts, organs, precision
     )
 
 

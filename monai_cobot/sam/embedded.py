@@ -12,7 +12,7 @@ from torch import Tensor
 from monai_cobot.errors import CobotError
 from monai_cobot.sam import organ_prompts
 from monai_cobot.sam.organ_prompts import OrganPrompts, silence_absent
-from monai_cobot.sam.promptable import decode_boxes, upscale
+from monai_cobot.sam.promptable import decode_boxes, encode, upscale
 
 
 class BoxAnswers(NamedTuple):
@@ -70,7 +70,7 @@ class EmbeddedImages:
     def __init__(self, sam: Sam, image: Tensor, prompts: OrganPrompts | None = None) -> None:
         self.sam, self.organ_prompts = sam, prompts
         self.image = image
-        self.embeddings: Tensor = sam.image_encoder(image)
+        self.embeddings = encode(sam, image)
 
     def box_answers(self, boxes: Sequence[Tensor]) -> BoxAnswers:
         """Answers to the boxes of every image, one after the other; one batch of the decoder.

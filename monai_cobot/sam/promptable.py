@@ -10,9 +10,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from monai_cobot.errors import CobotError
+from monai_cobot.sam.precision import computing
 
 Clicks = tuple[Tensor, Tensor]
 """Points (P, K, 2), x and y in pixels of the model frame; labels (P, K), 1 inside, 0 outside."""
+
+
+def encode(sam: Sam, image: Tensor) -> Tensor:
+    """The image embeddings (B, C, h, w) of images (B, 3, S, S), in the network's precision."""
+    with computing(sam, image.device):
+        embeddings: Tensor = sam.image_encoder(image)
+    return embeddings
 
 
 def decode_prompts(
@@ -57,13 +65,14 @@ def decode_tokens(
     Returns:
         low_res_masks (P, 4, 4h, 4w) and quality (P, 4), as :func:`decode_prompts`.
     """
-    low_res_masks, quality = sam.mask_decoder.predict_masks(
-        image_embeddings=torch.zeros_like(image_embeddings[:1]),
-        image_pe=sam.prompt_encoder.get_dense_pe(),
-        sparse_prompt_embeddings=sparse,
-        dense_prompt_embeddings=image_embeddings + dense,
-    )
-    return low_res_masks, quality
+    with computing(sam, image_embeddings.device):
+        low_res_masks, quality = sam.mask_decoder.predict_masks(
+            image_embeddings=torch.zeros_like(image_embeddings[:1]),
+            image_pe=sam.prompt_encoder.get_dense_pe(),
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=image_embeddings + dense,
+        )
+    return low_res_masks.float(), quality.float()
 
 
 def decode_boxes(sam: Sam, image_embeddings: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
@@ -91,7 +100,7 @@ def predict_masks(sam: Sam, image: Tensor, boxes: Sequence[Tensor] | None = None
     Raises:
         CobotError: the number of box tensors is not the number of images.
     """
-    embeddings = sam.image_encoder(image)
+    embeddings = encode(sam, image)
     if boxes is not None:
         return upscale(decode_images(sam, embeddings, boxes), image)
     whole = image.new_tensor([[0.0, 0.0, image.shape[-1], image.shape[-2]]])
