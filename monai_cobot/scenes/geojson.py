@@ -11,7 +11,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from rasterio.crs import CRS
-from rasterio.errors import CRSError, RasterioError
+from rasterio.errors import CRSError
 from rasterio.warp import transform
 
 from monai_cobot.errors import CobotError
@@ -156,7 +156,7 @@ def _warped(
 ) -> NDArray[np.float64]:
     try:
         x, y = transform(source, scene.crs, points[:, 0].tolist(), points[:, 1].tolist())
-    except RasterioError as error:
+    except Exception as error:  # GDAL's own error classes come out, which rasterio keeps private
         raise CobotError(
             f"the boxes of {path} cannot be brought to the scene's CRS {scene.crs} ({error}): "
             "check their CRS, --boxes-crs"

@@ -46,7 +46,7 @@ class Settings:
         min_area: instances of fewer pixels are dropped.
     """
 
-    boxes: Path | None = None
+    boxes: str | Path | None = None
     boxes_crs: str | None = None
     bands: tuple[int, ...] | None = None
     stretch: tuple[float, float] | None = None

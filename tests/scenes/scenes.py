@@ -53,6 +53,19 @@ def brightness(image: torch.Tensor) -> torch.Tensor:
     return image[0, 0] * 58.395 + 123.675
 
 
+def turned(degrees: float) -> Affine:
+    """Pixels of :data:`METRES`, a scene that does not look north."""
+    angle = np.deg2rad(degrees)
+    cos, sin = METRES * np.cos(angle), METRES * np.sin(angle)
+    return Affine(cos, sin, ORIGIN[0], sin, -cos, ORIGIN[1])
+
+
+def by_affine(transform: Affine, x: float, y: float) -> list[float]:
+    """A pixel position on the map, by the definition of GDAL's geotransform."""
+    a, b, c, d, e, f = transform[:6]
+    return [c + x * a + y * b, f + x * d + y * e]
+
+
 class BrightInBox:
     """Answers a box with the pixels in it that are brighter than half; counts its calls."""
 

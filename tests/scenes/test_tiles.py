@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -24,7 +26,7 @@ def test_tiles_cover_the_scene_and_overlap(
         covered[area.within(Area(0, 0, height, width))] += 1
     assert covered.min() == 1
     for starts in (grid.tops, grid.lefts):
-        gaps = [b - a for a, b in zip(starts, starts[1:], strict=False)]
+        gaps = [b - a for a, b in pairwise(starts)]
         assert all(0 < gap <= tile - overlap for gap in gaps)
 
 
