@@ -33,7 +33,7 @@ MAY_IMPORT = {
     },
     "dicom": {"errors"},
     "segmentation": {"errors", "transforms", "data", "handlers", "bundle", "dicom"},
-    "scenes": {"errors", "transforms", "data", "inferers", "sam", "bundle", "segmentation"},
+    "scenes": {"errors", "inferers", "segmentation"},
     "evaluation": {"errors", "transforms", "metrics", "inferers", "sam", "data"},
     "doctor": {"errors", "data"},
     "comparison": {"errors", "data", "transforms", "metrics", "peft", "sam", "bundle"},

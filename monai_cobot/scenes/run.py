@@ -100,6 +100,8 @@ def segment_scene(
             is built; a network that needs boxes and has none.
     """
     settings, started = settings or Settings(), perf_counter()
+    if max(labels.values()) > 255:
+        raise CobotError(f"labels {list(labels.values())}: the raster of classes holds 1 to 255")
     with Scene(path, settings.bands, settings.stretch) as scene:
         files = Files.of(folder, scene.path, overwrite)
         boxes = None
@@ -215,7 +217,7 @@ def _summary(
 ) -> dict[str, Any]:
     height, width = scene.area.shape
     prompts = "learned organ prompts" if settings.boxes is None else "boxes of a file"
-    boxes = settings.boxes and Path(settings.boxes).expanduser().resolve()
+    boxes = None if settings.boxes is None else Path(settings.boxes).expanduser().resolve()
     return {
         "format": FORMAT,
         "version": monai_cobot.__version__,

@@ -107,6 +107,9 @@ def test_results_are_boxes_again(tmp_path: Path, crs: str | None) -> None:
     run(tmp_path, tmp_path / "boxes.json")
     with Scene(tmp_path / "a.tif") as scene:
         again = read_boxes(tmp_path / "out" / "a.geojson", scene, LABELS)
+    written = json.loads((tmp_path / "out" / "a.geojson").read_text()).get("crs")
+    if crs == "EPSG:4326":  # its own order is latitude first, GeoJSON's is not
+        assert written["properties"]["name"] == "urn:ogc:def:crs:OGC:1.3:CRS84"
     for found, wanted in zip(again, HOUSES, strict=True):
         assert found.box == pytest.approx(wanted, abs=1e-6)
 
@@ -181,15 +184,38 @@ def test_boxes_without_an_answer_and_small_ones_are_counted(tmp_path: Path, town
     assert np.array_equal(instances(tmp_path) == 1, mask(HOUSES[1]))
 
 
+class FillsBox(BrightInBox):
+    """Answers a box with all of it."""
+
+    def __call__(self, image: torch.Tensor, boxes: list[torch.Tensor]) -> torch.Tensor:
+        return super().__call__(torch.full_like(image, 2.0), boxes)
+
+
 def test_nothing_is_found_where_there_are_no_data(tmp_path: Path, town: Path) -> None:
     picture = grey(mask(*HOUSES)).astype(np.uint16) * 100
     picture[:, 100:110] = 0
     write_scene(tmp_path / "a.tif", picture, nodata=0)
-    run(tmp_path, town, stretch=(0, 100))
+    segment_scene(
+        tmp_path / "a.tif", tmp_path / "out", LABELS, lambda: SceneModel(FillsBox(), 128),
+        Settings(boxes=town),
+    )  # fmt: skip
     wanted = mask(*HOUSES)
     wanted[:, 100:110] = False
     assert np.array_equal(instances(tmp_path) > 0, wanted)
     assert polygons(tmp_path)[1].geom_type == "MultiPolygon"
+
+
+def test_outlines_of_a_plain_picture_are_in_its_pixels(tmp_path: Path) -> None:
+    """Rows count downwards there; outer rings run counterclockwise in x and y all the same."""
+    write_scene(tmp_path / "a.tif", grey(mask(*HOUSES)), None, rasterio.Affine.identity())
+    features = [feature(rectangle(*box)) for box in HOUSES]
+    run(tmp_path, write_boxes(tmp_path / "boxes.json", features))
+    for found, box in zip(polygons(tmp_path), HOUSES, strict=True):
+        assert found.equals(shapely.box(*box))
+        assert found.exterior.is_ccw
+    content = json.loads((tmp_path / "out" / "a.geojson").read_text())
+    assert "crs" not in content
+    assert "area_m2" not in content["features"][0]["properties"]
 
 
 @pytest.mark.parametrize("kind", ["boxes", "classes"])
@@ -264,6 +290,8 @@ def test_a_stop_leaves_no_half_files(
 def test_bad_settings(tmp_path: Path, town: Path, settings: Any, message: str) -> None:
     with pytest.raises(CobotError, match=message):
         run(tmp_path, town, **settings)
+    with pytest.raises(CobotError, match="raster of classes holds 1 to 255"):
+        segment_scene(tmp_path / "a.tif", tmp_path / "out", {"house": 256}, box_model)
     with pytest.raises(CobotError, match="--boxes-crs is of --boxes"):
         Settings(boxes_crs=UTM)
     assert not (tmp_path / "out").exists()
