@@ -33,12 +33,14 @@ MAY_IMPORT = {
     },
     "dicom": {"errors"},
     "segmentation": {"errors", "transforms", "data", "handlers", "bundle", "dicom"},
+    "scenes": {"errors", "inferers", "segmentation"},
     "evaluation": {"errors", "transforms", "metrics", "inferers", "sam", "data"},
     "doctor": {"errors", "data"},
     "comparison": {"errors", "data", "transforms", "metrics", "peft", "sam", "bundle"},
     "cli": {
         *("errors", "transforms", "metrics", "inferers", "sam", "data", "handlers", "peft"),
         *("pretraining", "evaluation", "segmentation", "doctor", "export", "comparison"),
+        "scenes",
     },
 }
 # Leaves that every room may use.

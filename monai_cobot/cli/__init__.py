@@ -18,6 +18,7 @@ from monai_cobot.cli import (
     methods,
     phantom,
     pretrain,
+    scene,
     scores,
     segment,
     zero_shot,
@@ -39,6 +40,7 @@ app.command("merge")(merge.merge)
 app.command("methods")(methods.methods)
 app.command("phantom")(phantom.phantom)
 app.command("pretrain")(pretrain.pretrain)
+app.command("scene")(scene.scene)
 app.command("scores")(scores.scores)
 app.command("segment")(segment.segment)
 app.command("zero-shot")(zero_shot.zero_shot)

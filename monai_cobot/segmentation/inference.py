@@ -14,8 +14,19 @@ from monai_cobot.bundle.errors import user_error
 from monai_cobot.data.spec import DatasetSpec
 from monai_cobot.errors import CobotError
 from monai_cobot.segmentation.notes import quiet
+from monai_cobot.segmentation.results import sha256
 
 CONFIG = Path("configs") / "inference.yaml"
+
+UNTRAINED = {"checkpoint": "none", "method": "freeze", "orchestrate": False, "prompts": "box"}
+"""Ids of ``inference.yaml`` that leave SAM as it is."""
+
+_OTHER = {
+    3: "{root} segments pictures, and this command volumes: run its inference.yaml with "
+    "python -m monai.bundle run",
+    2: "{root} segments volumes, and a scene is a picture: give a bundle of pictures, as "
+    "brast_breast_us_segmentation, with the --organ-table of your classes",
+}
 
 
 class BundleInference:
@@ -32,9 +43,11 @@ class BundleInference:
         sam_checkpoint: weights of the base model; None is the config's own.
         device: of the network; None is the config's own.
         organ_table: of a dataset of one's own, with which the adapter was trained.
+        dimensions: 3 for a bundle of volumes, 2 for one of pictures.
+        sam: size of a SAM that is taken as it is (zero shot), in place of an adapter.
 
     Raises:
-        CobotError: no bundle, or one that does not segment volumes.
+        CobotError: no bundle, one of the other dimensions, or both ``adapter`` and ``sam``.
     """
 
     def __init__(
@@ -44,6 +57,8 @@ class BundleInference:
         sam_checkpoint: str | Path | None = None,
         device: torch.device | None = None,
         organ_table: str | Path | None = None,
+        dimensions: int = 3,
+        sam: str | None = None,
     ) -> None:
         self.root = Path(bundle).expanduser().resolve()
         if not (self.root / CONFIG).is_file():
@@ -52,17 +67,24 @@ class BundleInference:
             )
         if "#" in str(self.root):
             raise CobotError(f"{self.root}: MONAI gives # a meaning of its own: rename the folder")
-        given = {
+        if sam is not None and adapter is not None:
+            raise CobotError("--sam is a SAM without an adapter: give --sam or --adapter")
+        given: dict[str, Any] = {
             "checkpoint": None if adapter is None else Path(adapter).expanduser(),
             "sam_checkpoint": None if sam_checkpoint is None else _weights(sam_checkpoint),
             "device": device,
             "organ_table": None if organ_table is None else Path(organ_table).expanduser(),
         }
+        if sam is not None:
+            given |= {"sam": sam, **UNTRAINED}
         self.settings = {name: value for name, value in given.items() if value is not None}
-        self.spec = self._get_spec()
+        self.spec = self._get_spec(dimensions)
 
-    def build_network(self) -> None:
+    def build_network(self) -> Any:
         """Builds the network, once for all cases, and moves it to its device.
+
+        Returns:
+            the network, a :class:`~monai_cobot.sam.CobotSAM`.
 
         Raises:
             CobotError: no adapter, no weights, or an adapter of another bundle.
@@ -75,7 +97,16 @@ class BundleInference:
             )
         workflow = self._workflow()
         self.settings["network_def"] = _part(workflow, "network_def")
-        _part(workflow, "network")
+        return _part(workflow, "network")
+
+    def made_with(self) -> dict[str, Any]:
+        """What a summary says of the model: bundle, adapter file and its hash."""
+        adapter = self.adapter()
+        return {
+            "bundle": self.root.name,
+            "adapter": None if adapter is None else str(adapter),
+            "adapter_sha256": sha256(adapter),
+        }
 
     def adapter(self) -> Path | None:
         """The adapter file that the config names; None where it wants an untrained network."""
@@ -128,16 +159,13 @@ class BundleInference:
         """Whether the organ prompts do without boxes, and so without a truth beside the image."""
         return "box" not in getattr(_part(self._workflow(), "inferer"), "kinds", ("box",))
 
-    def _get_spec(self) -> DatasetSpec:
+    def _get_spec(self, dimensions: int) -> DatasetSpec:
         workflow = self._workflow()
         spec = _part(workflow, "spec") if "spec" in workflow.parser else None
         if not isinstance(spec, DatasetSpec):
             raise CobotError(f"{self.root / CONFIG} has no spec: give a bundle of this package")
-        if spec.dimensions != 3:
-            raise CobotError(
-                f"{self.root} segments pictures, and this command volumes: run its "
-                "inference.yaml with python -m monai.bundle run"
-            )
+        if spec.dimensions != dimensions:
+            raise CobotError(_OTHER[dimensions].format(root=self.root))
         return spec
 
     def _workflow(self, items: Sequence[Mapping[str, Any]] = (), **settings: Any) -> ConfigWorkflow:

@@ -81,11 +81,9 @@ def _begin(
 ) -> Summary:
     """The summary before the first case; CobotError where there are no prompts and must be."""
     items = [source.planned() for source in sources]
-    adapter, file = bundle.adapter(), None if prompts is None else prompts.path
+    file = None if prompts is None else prompts.path
     made_with = {
-        "bundle": bundle.root.name,
-        "adapter": None if adapter is None else str(adapter),
-        "adapter_sha256": sha256(adapter),
+        **bundle.made_with(),
         "prompts": bundle.prompts(items) if prompts is None else "boxes of a prompts file",
         "prompts_file": None if file is None else str(file),
         "prompts_sha256": sha256(file),
