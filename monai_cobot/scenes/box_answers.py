@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -85,10 +86,11 @@ def _answer(scene: Scene, job: Job, model: SceneModel) -> Iterator[Instance]:
     picture = scene.read(job.area, job.size)[None]
     answers = inferer(picture, model.network, torch.from_numpy(boxes).float()).numpy()
     valid = scene.valid(job.area) if not coarse else np.ones(job.size, bool)
-    for (place, found), answer in zip(job.boxes, answers, strict=True):
+    rated = [None if math.isnan(q) else round(q, 4) for q in inferer.quality.tolist()]
+    for (place, found), answer, quality in zip(job.boxes, answers, rated, strict=True):
         mask = (answer > 0) & valid
         if mask.any():
             part: Part = (
                 CoarseMask(answer, job.area, scene) if coarse else ExactMask(mask, job.area)
             )
-            yield Instance(found.label, found.score, place, (part,))
+            yield Instance(found.label, found.score, place, (part,), quality=quality)

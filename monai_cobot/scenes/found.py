@@ -23,11 +23,12 @@ from monai_cobot.scenes.writing import raster, window
 
 @dataclass(frozen=True)
 class Described:
-    """An instance as the GeoJSON has it: its label, score and area in pixels."""
+    """An instance as the GeoJSON has it: its label, score, area in pixels and predicted quality."""
 
     label: int
     score: float | None
     pixels: int
+    quality: float | None = None
 
 
 class Found(Protocol):
@@ -49,7 +50,7 @@ class FoundByBoxes:
         self._instances = instances
         self.paint = Painting(instances)
         self.described: Sequence[Described] = [
-            Described(found.label, found.score, found.pixels) for found in instances
+            Described(found.label, found.score, found.pixels, found.quality) for found in instances
         ]
 
     def outlines(self) -> Iterator[list[Any]]:

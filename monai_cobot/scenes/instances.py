@@ -28,6 +28,7 @@ class Instance:
         order: the first of its boxes in the boxes' file.
         parts: masks, whose union it is.
         boxes: how many boxes found it.
+        quality: the IoU that SAM predicts of its mask, or None where the network does not tell.
     """
 
     label: int
@@ -35,6 +36,7 @@ class Instance:
     order: int
     parts: tuple[Part, ...]
     boxes: int = 1
+    quality: float | None = None
 
     @cached_property
     def bounds(self) -> Area:
@@ -81,7 +83,7 @@ def merge_instances(
 
     Two instances of a class are one where their common pixels are more than ``overlap`` of the
     smaller one's; three are one where the first is one with the second and the second with the
-    third. The union has the highest score.
+    third. The union has the highest score and quality.
 
     Returns:
         In the order of the boxes' file.
@@ -124,9 +126,11 @@ def _are_one(one: Instance, other: Instance, overlap: float) -> bool:
 
 def _union(group: Sequence[Instance]) -> Instance:
     scores = [instance.score for instance in group if instance.score is not None]
+    qualities = [instance.quality for instance in group if instance.quality is not None]
     return Instance(
         label=group[0].label,
         score=max(scores, default=None),
+        quality=max(qualities, default=None),
         order=min(instance.order for instance in group),
         parts=tuple(part for instance in group for part in instance.parts),
         boxes=sum(instance.boxes for instance in group),

@@ -200,6 +200,7 @@ def _features(
             "class": names[entry.label],
             "label": entry.label,
             "score": entry.score,
+            "quality": entry.quality,
             "pixels": entry.pixels,
         }
         if pixel_m2 is not None:
