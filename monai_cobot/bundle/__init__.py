@@ -1,5 +1,6 @@
 """What the bundles' configs call; a user's error ends ``python -m monai.bundle`` in a line."""
 
+from monai_cobot.bundle.coco import coco_ids
 from monai_cobot.bundle.data import (
     check_data,
     choose_boxes,
@@ -52,6 +53,7 @@ __all__ = [
     "choose_boxes",
     "choose_prompts",
     "choose_split",
+    "coco_ids",
     "describe_data",
     "find_bundle_root",
     "find_cases",

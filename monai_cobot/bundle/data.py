@@ -18,8 +18,16 @@ from monai_cobot.data.spec import Case, DatasetSpec
 from monai_cobot.data.split_file import Split
 from monai_cobot.data.splits import resolve_split
 from monai_cobot.errors import CobotError
-from monai_cobot.inferers import FileBoxes, NoBoxes, OracleBoxes, PictureBoxes
+from monai_cobot.inferers import (
+    DetectedBoxes,
+    FileBoxes,
+    NoBoxes,
+    OracleBoxes,
+    PictureBoxes,
+    holds_detections,
+)
 from monai_cobot.transforms import (
+    CocoIds,
     Preprocessing,
     UserCompose,
     image_transforms,
@@ -133,17 +141,39 @@ def choose_boxes(
     cases: Sequence[Case],
     spec: DatasetSpec,
     kinds: Sequence[str] = ("box",),
-) -> FileBoxes | PictureBoxes | OracleBoxes | NoBoxes:
+    ids: CocoIds | None = None,
+    min_score: float = 0.0,
+) -> FileBoxes | PictureBoxes | DetectedBoxes | OracleBoxes | NoBoxes:
     """The boxes of a prompts file, else the truth's own ("oracle boxes", said in the log).
 
-    Organ prompts need none.
+    Organ prompts need none. For pictures the file may be a detector's, in COCO's results format.
+
+    Args:
+        prompts_file: the file, or None.
+        cases: the images.
+        spec: their dataset.
+        kinds: of the prompts.
+        ids: of pictures and classes in a detector's file; volumes need none.
+        min_score: detections below it are left out.
 
     Raises:
-        CobotError: the file does not fit the images; or there is none, and an image has no truth.
+        CobotError: the file does not fit the images; or there is none, and an image has no truth;
+            a ``min_score`` without detections.
     """
+    detected = bool(prompts_file and ids is not None and holds_detections(prompts_file))
+    if min_score and not detected:
+        raise CobotError(
+            f"min_score={min_score} is of detections: give as prompts_file a JSON list in COCO's "
+            "results format, or leave min_score out"
+        )
     if prompts_file:
-        reader = FileBoxes if spec.dimensions == 3 else PictureBoxes
-        boxes = reader(prompts_file, spec.labels)
+        boxes: FileBoxes | PictureBoxes | DetectedBoxes
+        if spec.dimensions == 3:
+            boxes = FileBoxes(prompts_file, spec.labels)
+        elif detected and ids is not None:
+            boxes = DetectedBoxes(prompts_file, spec.labels, ids, min_score)
+        else:
+            boxes = PictureBoxes(prompts_file, spec.labels)
         boxes.check(cases)
         return boxes
     if "box" not in kinds:

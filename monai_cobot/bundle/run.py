@@ -69,11 +69,11 @@ def check_run(run: RunFolder) -> None:
     run.check()
 
 
-def check_outputs(
-    output_dir: str | Path, cases: Sequence[Mapping[str, Any]], overwrite: bool
-) -> None:
+def check_outputs(handlers: Sequence[object], cases: Sequence[Mapping[str, Any]]) -> None:
     """Refuses an inference that would replace earlier predictions, before any work is done."""
-    SavePredictions(output_dir, overwrite).check(cases)
+    for handler in handlers:
+        if isinstance(handler, SavePredictions):
+            handler.check(cases)
 
 
 def begin_run(run: RunFolder, split: Split, split_file: str | Path) -> None:

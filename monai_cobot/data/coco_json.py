@@ -71,6 +71,38 @@ def category_names(coco: COCO, path: str | Path, classes: Sequence[str]) -> dict
     }
 
 
+def read_image_list(
+    path: str | Path, classes: Sequence[str]
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Image ids and category ids of an instances or image-info file; ``annotations`` may lack.
+
+    Returns:
+        file name without folder -> image id; our name of a class -> category id, of the categories
+        that are among ``classes``.
+
+    Raises:
+        CobotError: no JSON; a list missing; an id missing or there twice; an image without name,
+            or two of one name.
+    """
+    content = read_json(path)
+    images: dict[str, int] = {}
+    for image in _entries(content, "images", path):
+        name = Path(str(image.get("file_name") or "")).name
+        if not name or name in images:
+            raise CobotError(
+                f"{path}: image {image['id']} has the file_name {image.get('file_name')!r}: give "
+                "each image a name of its own"
+            )
+        images[name] = image["id"]
+    known = {_plain(name): name for name in classes}
+    categories = {
+        known[_plain(category.get("name"))]: category["id"]
+        for category in _entries(content, "categories", path)
+        if _plain(category.get("name")) in known
+    }
+    return images, categories
+
+
 def coco_cases(coco: COCO, path: str | Path, folder: Path, names: Mapping[int, str]) -> list[Case]:
     """A case an image of the file, sorted by name (the file name without folder and ending).
 
@@ -84,7 +116,9 @@ def coco_cases(coco: COCO, path: str | Path, folder: Path, names: Mapping[int, s
         names: class of each category id.
 
     Returns:
-        cases with ``case``, ``patient`` (the same), ``image``, ``annotations``, ``instances``.
+        cases with ``case``, ``patient`` (the same), ``image``, ``annotations``, ``instances``;
+        ``image_id``, that of the file, and ``categories``, its category id of each class (one
+        dictionary for all). An instance has the file's ``area`` where it gives one.
 
     Raises:
         CobotError: an image without name or size, or that is not on disk; two of one name; a box
@@ -92,6 +126,7 @@ def coco_cases(coco: COCO, path: str | Path, folder: Path, names: Mapping[int, s
     """
     cases: list[Case] = []
     maskless: list[int] = []
+    categories = {name: id_ for id_, name in names.items()}
     for image in _images(coco, path, folder):
         name = Path(image["file_name"]).stem
         size = (image["height"], image["width"])
@@ -108,6 +143,8 @@ def coco_cases(coco: COCO, path: str | Path, folder: Path, names: Mapping[int, s
                 "patient": name,
                 "image": str(folder / image["file_name"]),
                 "annotations": str(path),
+                "image_id": image["id"],
+                "categories": categories,
                 "instances": instances,
             }
         )
@@ -195,6 +232,8 @@ def _instance(
         instance["box"] = _edges(annotation["bbox"], where)
     if annotation.get("iscrowd"):
         instance["crowd"] = True
+    if isinstance(annotation.get("area"), int | float):
+        instance["area"] = annotation["area"]
     outline = checked_segmentation(annotation.get("segmentation"), size, where)
     if outline is not None:
         instance |= {"segmentation": outline, "size": list(size)}

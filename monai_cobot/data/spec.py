@@ -25,6 +25,8 @@ Case: TypeAlias = dict[str, Any]
 - ``slices``: volumes, only in a split by slice: the slices of this side, z in the voxel frame
   (RAS);
 - ``annotations``: images; path of the file that says what is in it, for messages (optional);
+- ``image_id``, ``categories``: images of a file in COCO's format; the id that it gives the image,
+  and its category id of each class by name;
 - ``instances``: images; the list of what the files say is in the picture, in their order (absent
   where there is no truth, empty where nothing is in the picture). Each is a dictionary of what
   JSON can hold:
@@ -35,6 +37,7 @@ Case: TypeAlias = dict[str, Any]
     pixel edges, as the file gives it: neither clipped nor made tight; absent where it gives none;
   - ``crowd``: True where the region holds several objects (COCO's ``iscrowd``); else absent.
     It stays in the list, is counted, and is never a target;
+  - ``area``: in pixels, as a file in COCO's format gives it (optional);
   - the mask, one of these or none: ``segmentation``, COCO polygons or run lengths as in the file,
     with ``size`` [H, W] beside it; ``mask_files``, paths whose pixels other than 0 are united;
     ``index_mask``, a path, with ``value``: the pixels of this value, within ``box`` if there

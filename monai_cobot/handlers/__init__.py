@@ -2,7 +2,8 @@
 
 from monai_cobot.handlers.checkpointing import CheckpointRun
 from monai_cobot.handlers.determinism import SeedIterations
-from monai_cobot.handlers.picture_report import PictureReport, SavePictures
+from monai_cobot.handlers.picture_predictions import SavePictures
+from monai_cobot.handlers.picture_report import PictureReport
 from monai_cobot.handlers.predictions import SavePredictions
 from monai_cobot.handlers.progress import TrainingProgress
 from monai_cobot.handlers.report import (

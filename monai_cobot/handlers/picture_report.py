@@ -1,9 +1,9 @@
-"""Evaluation and inference of pictures: scores an instance or organ, label maps, overlays."""
+"""Evaluation of pictures: scores an instance or organ, label maps, overlays, COCO's AP."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from ignite.engine import Engine
 from numpy.typing import NDArray
-from PIL import Image
 
 from monai_cobot import metrics
-from monai_cobot.handlers.predictions import SavePredictions
+from monai_cobot.errors import CobotError
+from monai_cobot.handlers.coco_results import RESULTS, TRUTH, result_entries, write_coco
+from monai_cobot.handlers.coco_truth import CocoTruth
+from monai_cobot.handlers.picture_predictions import painted, write_label_picture
 from monai_cobot.handlers.report import EvaluationReport
-from monai_cobot.transforms import read_image
-from monai_cobot.whole_file import whole_file
+from monai_cobot.transforms import CocoIds, RunLengths, decode_masks, encode_masks, read_image
 
 LOGGER = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ LOGGER = logging.getLogger(__name__)
 class Answered:
     """One picture with the answers to one kind of prompts; slice frame.
 
-    The picture itself stays in its file: a whole test part would fill the memory.
+    ``truths`` and ``predictions`` are (N, H, W), ``boxes`` (P, 4) XYXY.
     """
 
     source: str
@@ -37,22 +38,73 @@ class Answered:
     boxes: NDArray[Any]
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of a picture until it is drawn, perhaps: masks as run lengths.
+
+    The picture itself stays in its file. The masks of a whole test part would fill the memory.
+    """
+
+    source: str
+    truths: list[RunLengths]
+    predictions: list[RunLengths]
+    labels: tuple[int, ...]
+    boxes: NDArray[Any]
+
+    @classmethod
+    def of(cls, picture: Answered) -> Kept:
+        """The same picture, small."""
+        truths, predictions = encode_masks(picture.truths), encode_masks(picture.predictions)
+        return cls(picture.source, truths, predictions, picture.labels, picture.boxes)
+
+
 class PictureReport(EvaluationReport):
-    """The report of pictures; arguments of :class:`EvaluationReport`.
+    """The report of pictures; arguments of :class:`EvaluationReport`, and of its own.
 
     Written into ``output_dir``: ``metrics.csv``, a row an instance with box prompts (and with the
     filled box and the ellipse of the same boxes), a row an organ with organ prompts, whose truth is
-    the union of its instances; ``metrics.json``; ``predictions/<case>_seg.png``, label maps; and
-    ``figures/``. The engine's batch is what :class:`~monai_cobot.inferers.PictureCollate` gives,
-    its inferer a ``PromptedImageInferer``. The paper's pooled Dice is of volumes and not reported.
+    the union of its instances; ``metrics.json``; ``predictions/<case>_seg.png``, label maps;
+    ``figures/``; with ``coco`` also ``coco_results.json``, ``coco_truth.json``, and COCO's average
+    precision in ``metrics.json``. The engine's batch is what
+    :class:`~monai_cobot.inferers.PictureCollate` gives, its inferer a ``PromptedImageInferer``.
+    The paper's protocol is of box prompts: the same rows again, whose mean is over the instances.
+
+    Args:
+        prompts: ``box``, ``organ`` or ``both``, as the inferer has it.
+        cases: the pictures, with their ``instances``; needed for ``coco``.
+        coco: ids of pictures and classes, where the average precision is asked for.
+
+    Raises:
+        CobotError: the paper's protocol with boxes that are not exact; it, or the average
+            precision, without boxes.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        prompts: str = metrics.BOX,
+        cases: Sequence[Mapping[str, Any]] = (),
+        coco: CocoIds | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.names = {organ.label: organ.name for organ in self.organs}
-        if self.paper_protocol:
-            LOGGER.warning("paper_protocol: the paper's pooled Dice is of volumes, not of pictures")
-        self.kept: dict[tuple[str, str], Answered] = {}
+        asked = {"paper_protocol": self.paper_protocol, "coco_ap": coco is not None}
+        for name in (name for name, wanted in asked.items() if wanted):
+            if prompts == metrics.ORGAN:
+                raise CobotError(
+                    f"{name}: an instance needs a box, and the network was trained with organ "
+                    f"prompts alone: set {name}: false, or take one trained with prompts: both"
+                )
+        if self.paper_protocol and self.run.box_jitter != metrics.EXACT:
+            raise CobotError(
+                "paper_protocol: of pictures it is of exact boxes, and eval_box_jitter is "
+                f"{self.run.box_jitter}: set its size to 0, or paper_protocol: false"
+            )
+        self.kept: dict[tuple[str, str], Kept] = {}
+        self.ids = coco
+        self.truth = None if coco is None else CocoTruth(cases, coco)
+        self.results: list[dict[str, Any]] = []
 
     def add(self, engine: Engine) -> None:
         """Writes and scores the picture that has just been segmented."""
@@ -63,6 +115,19 @@ class PictureReport(EvaluationReport):
                 self.predictions_folder(kind, engine.inferer.kinds) / f"{batch['case']}_seg.png",
             )
             self._score(kind, picture, batch["case"], batch["patient"])
+            kept = Kept.of(picture)
+            if kind == metrics.BOX and self.truth is not None:
+                quality = engine.inferer.quality[: len(picture.predictions)].tolist()
+                self._add_coco(batch["case"], picture, kept, quality)
+            if picture.truths.any() or picture.predictions.any():  # else there is no Dice
+                self.kept[kind, batch["case"]] = kept
+
+    def _add_coco(self, case: str, picture: Answered, kept: Kept, quality: Sequence[float]) -> None:
+        assert self.truth is not None
+        self.truth.add(case, picture.truths)
+        categories = [self.truth.categories[self.names[label]] for label in kept.labels]
+        image_id = self.truth.image_ids[case]
+        self.results += result_entries(image_id, categories, kept.predictions, quality)
 
     def _score(self, kind: str, picture: Answered, case: str, patient: str) -> None:
         run = self.run_of(kind)
@@ -78,41 +143,41 @@ class PictureReport(EvaluationReport):
             self.rows += metrics.instance_rows(
                 scores, picture.instances, answered, case=case, patient=patient, prompts=kind
             )
-        if picture.truths.any() or picture.predictions.any():  # else there is no Dice
-            self.kept[kind, case] = picture
+
+    def pooled_rows(self) -> list[metrics.Row]:
+        """Rows of the paper's protocol, where it was asked for."""
+        if not self.paper_protocol:
+            return []
+        return metrics.paper_rows(row for row in self.rows if row.prompts == metrics.BOX)
+
+    def further(self) -> dict[str, Any]:
+        """COCO's average precision, where it was asked for; writes what it is of."""
+        if self.truth is None:
+            return {}
+        truth = self.truth.document()
+        write_coco(truth, self.folder / TRUTH)
+        write_coco(self.results, self.folder / RESULTS)
+        LOGGER.info("COCO AP of %d masks in %d pictures", len(self.results), len(truth["images"]))
+        found = metrics.average_precision(truth, self.results)
+        LOGGER.info(", ".join(f"{name} {found[name]:.3f}" for name in metrics.AP_SUMMARY))
+        classes = {name: ap for name, ap in found["classes"].items() if ap == ap}
+        LOGGER.info("AP a class: %s", ", ".join(f"{n} {ap:.3f}" for n, ap in classes.items()))
+        return {"coco_ap": {**found, "convention": metrics.AP_CONVENTION}}
 
     def draw_case(self, kind: str, case: str, path: Path, title: str) -> None:
         """Draws a picture with the answers to one kind of prompts."""
-        picture = self.kept[kind, case]
+        kept = self.kept[kind, case]
+        picture = read_image(kept.source).numpy()
+        size = (picture.shape[1], picture.shape[2])
         metrics.instance_overlay(
-            read_image(picture.source).numpy(),
-            picture.truths,
-            picture.predictions,
-            picture.boxes,
-            [self.names[label] for label in picture.labels],
+            picture,
+            decode_masks(kept.truths, size),
+            decode_masks(kept.predictions, size),
+            kept.boxes,
+            [self.names[label] for label in kept.labels],
             path,
             title=title,
         )
-
-
-class SavePictures(SavePredictions):
-    """Writes ``<case>_seg.png`` after every picture: a label map of the picture's own size.
-
-    Arguments of :class:`SavePredictions`. Where masks overlap the smaller one is on top.
-    """
-
-    ending = "_seg.png"
-
-    def __call__(self, engine: Engine) -> None:
-        """Writes the picture that has just been segmented."""
-        batch = engine.state.batch
-        labels = [*batch["organs"].tolist()] if "box" in engine.inferer.kinds else []
-        labels += engine.inferer.organ_labels if "organ" in engine.inferer.kinds else []
-        masks = engine.state.output["pred"].cpu().numpy()
-        file = self.path(batch["case"])
-        write_label_picture(painted(masks, labels), file)
-        prompts = " and ".join(engine.inferer.kinds)
-        LOGGER.info("%s: %d masks of %s prompts -> %s", batch["case"], len(masks), prompts, file)
 
 
 def answered_pictures(engine: Engine) -> dict[str, Answered]:
@@ -140,21 +205,6 @@ def answered_pictures(engine: Engine) -> dict[str, Answered]:
             predictions[count:],
             labels,
             ("",) * len(labels),
-            boxes[:0],
+            np.zeros((0, 4), np.float32),
         )
     return found
-
-
-def painted(masks: NDArray[Any], labels: Sequence[int]) -> NDArray[np.uint8]:
-    """One label map (H, W) of masks (N, H, W); the smaller masks are painted over the larger."""
-    painted = np.zeros(masks.shape[1:], np.uint8)
-    order = np.argsort([-int(np.count_nonzero(mask)) for mask in masks], kind="stable")
-    for place in order:
-        painted[masks[place] != 0] = labels[place]
-    return painted
-
-
-def write_label_picture(labels: NDArray[np.uint8], path: Path) -> None:
-    """Writes a label map (H, W) as a grey PNG whose pixels are the labels; whole or not at all."""
-    with whole_file(path) as temporary:
-        Image.fromarray(labels).save(temporary, format="PNG")

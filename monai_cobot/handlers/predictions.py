@@ -37,13 +37,16 @@ class SavePredictions:
         """Refuses a folder that is none, and to replace a file unwanted; raises CobotError."""
         if self.folder.exists() and not self.folder.is_dir():
             raise CobotError(f"output_dir {self.folder} is a file: choose a folder")
-        for case in cases:
-            file = self.path(str(case["case"]))
+        for file in self.files(cases):
             if file.exists() and not self.overwrite:
                 raise CobotError(
                     f"{file} exists: set overwrite: true to replace it, or choose another "
                     "output_dir"
                 )
+
+    def files(self, cases: Iterable[Mapping[str, Any]]) -> Iterable[Path]:
+        """All files that are written."""
+        return (self.path(str(case["case"])) for case in cases)
 
     def attach(self, engine: Engine) -> None:
         """Registers the handler with the evaluator."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from monai_cobot import metrics
 from monai_cobot.errors import CobotError
+from monai_cobot.handlers.coco_results import RESULTS, TRUTH
 from monai_cobot.inferers import write_label_like
 from monai_cobot.metrics.volume import ScoredOrgan
 from monai_cobot.transforms import SlicePrompts, volume_to_slices
@@ -68,7 +69,7 @@ class EvaluationReport(ABC):
         organs: label, name and surface tolerance of the targets.
         run: the columns that all rows of this model share.
         output_dir: folder of the run.
-        paper_protocol: whether the paper's pooled Dice is reported beside the clinical one.
+        paper_protocol: whether the paper's Dice is reported beside the clinical one.
         seed: of the bootstrap intervals.
     """
 
@@ -122,6 +123,10 @@ class EvaluationReport(ABC):
         """Rows of the paper's protocol, where it was asked for."""
         return []
 
+    def further(self) -> dict[str, Any]:
+        """What else stands in ``metrics.json``."""
+        return {}
+
     def write(self, engine: Engine) -> None:
         """Writes tables and pictures and prints the scores."""
         pooled = self.pooled_rows()
@@ -129,7 +134,8 @@ class EvaluationReport(ABC):
         summary = metrics.summarise(rows, self.seed)
         metrics.write_csv(rows, self.folder / "metrics.csv")
         boxes = "oracle boxes" if metrics.BOX in engine.inferer.kinds else "none"
-        metrics.write_json({**summary, "boxes": boxes}, self.folder / "metrics.json")
+        summary |= {"boxes": boxes, **self.further()}
+        metrics.write_json(summary, self.folder / "metrics.json")
         metrics.dice_box_plot(self.rows, self.folder / FIGURES / "dice.png")
         self.draw(self.folder / FIGURES)
         metrics.print_scores(summary)
@@ -245,7 +251,7 @@ def clear_evaluation(output_dir: str | Path) -> None:
 def _own_files(output_dir: str | Path) -> list[Path]:
     folder = Path(output_dir).expanduser().resolve()
     names = ("metrics.csv", "metrics.json", PREDICTIONS, f"{PREDICTIONS}_organ", FIGURES)
-    return [folder / name for name in names]
+    return [folder / name for name in (*names, RESULTS, TRUTH)]
 
 
 def evaluated_cases(engine: Engine) -> list[Evaluated]:

@@ -9,6 +9,7 @@ from monai_cobot.inferers.batch import (
     prepare_volume,
     take_loss,
 )
+from monai_cobot.inferers.detections import DetectedBoxes, holds_detections
 from monai_cobot.inferers.image import PromptedImageInferer
 from monai_cobot.inferers.painting import paint_logits
 from monai_cobot.inferers.picture import (
@@ -22,6 +23,7 @@ from monai_cobot.inferers.volume import PromptedVolumeInferer, label_maps
 from monai_cobot.inferers.writing import write_label_like
 
 __all__ = [
+    "DetectedBoxes",
     "FileBoxes",
     "NoBoxes",
     "OracleBoxes",
@@ -31,6 +33,7 @@ __all__ = [
     "PromptedVolumeInferer",
     "Propagation",
     "VolumeCollate",
+    "holds_detections",
     "label_maps",
     "masks_as_items",
     "paint_logits",

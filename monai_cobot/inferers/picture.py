@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from monai_cobot.errors import CobotError
+from monai_cobot.inferers.detections import DetectedBoxes
 from monai_cobot.inferers.named_cases import check_named_cases
 from monai_cobot.inferers.volume import KINDS, NO_BOX
 from monai_cobot.transforms import BoxPrompt, Prompt, SlicePrompts, load_prompts
@@ -70,7 +71,8 @@ class PictureCollate:
     The batch has ``image`` (1, 1 or 3, H, W); ``boxes`` (P, 4) and ``organs`` (P,), slice frame;
     ``case``, ``patient``; ``source``, the path. Where there is a truth, ``label`` (N, H, W) uint8
     holds that of every answer, in the order of the inferer's: a mask a box, then a mask an organ
-    of the table; and ``instances`` (P,) their numbers.
+    of the table; and ``instances`` (P,) their numbers. Where a detector gave the boxes, ``scores``
+    (P,) are its.
 
     Args:
         boxes: gives a picture's boxes.
@@ -98,6 +100,8 @@ class PictureCollate:
             "organs": organs,
             **{key: str(item[key]) for key in ("case", "patient", "source")},
         }
+        if isinstance(self.boxes, DetectedBoxes):
+            batch["scores"] = self.boxes.scores(str(item["case"]))
         if "masks" in item:
             batch["instances"] = item["instances"].tolist()
             batch["label"] = self._truth(item["masks"], item["organs"])
@@ -127,8 +131,16 @@ def prepare_picture(
 
 
 def masks_as_items(output: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-    """An engine's output for MONAI's metrics: an answer an item, (N, 1, H, W) each."""
-    return output["pred"][:, None], output["label"][:, None]
+    """An engine's output for MONAI's metrics: an answer an item, (N, 1, H, W) each.
+
+    A picture without any gives one item that is empty in both, which MONAI's means leave out; its
+    metrics cannot be asked about nothing.
+    """
+    pred, label = output["pred"][:, None], output["label"][:, None]
+    if len(pred) == 0:
+        nothing = pred.new_zeros(1, *pred.shape[1:])
+        return nothing, nothing
+    return pred, label
 
 
 def _plain_box(prompt: Prompt) -> BoxPrompt:

@@ -3,11 +3,14 @@
 Knows nothing of networks, files of images or datasets: it takes label maps, prompts and arrays.
 """
 
+from monai_cobot.metrics.average_precision import CONVENTION as AP_CONVENTION
+from monai_cobot.metrics.average_precision import SUMMARY as AP_SUMMARY
+from monai_cobot.metrics.average_precision import average_precision
 from monai_cobot.metrics.box_plot import dice_box_plot
 from monai_cobot.metrics.choice import representative_cases, telling_slice
 from monai_cobot.metrics.comparison import compare_by_organ
 from monai_cobot.metrics.console import print_organ_table, print_scores, scores_table
-from monai_cobot.metrics.instances import instance_rows, instance_scores
+from monai_cobot.metrics.instances import instance_rows, instance_scores, paper_rows
 from monai_cobot.metrics.organ_table import OrganDice, OrganTable
 from monai_cobot.metrics.overlay import instance_overlay, overlay
 from monai_cobot.metrics.paper import PooledDice, PooledScore
@@ -20,6 +23,7 @@ from monai_cobot.metrics.summary import distinct, summarise, write_json
 from monai_cobot.metrics.table import (
     BOX,
     CLINICAL,
+    EXACT,
     ORGAN,
     PAPER,
     POOLED,
@@ -42,9 +46,12 @@ from monai_cobot.metrics.trivial import (
 from monai_cobot.metrics.volume import CONVENTIONS, OrganScore, ScoredOrgan, organ_scores
 
 __all__ = [
+    "AP_CONVENTION",
+    "AP_SUMMARY",
     "BOX",
     "CLINICAL",
     "CONVENTIONS",
+    "EXACT",
     "ORGAN",
     "PAPER",
     "POOLED",
@@ -57,6 +64,7 @@ __all__ = [
     "Row",
     "Run",
     "ScoredOrgan",
+    "average_precision",
     "coefficient_figure",
     "compare_by_organ",
     "dice_box_plot",
@@ -69,6 +77,7 @@ __all__ = [
     "organ_scores",
     "overlay",
     "paint",
+    "paper_rows",
     "pooled_rows",
     "print_organ_table",
     "print_scores",

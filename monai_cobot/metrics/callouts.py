@@ -17,11 +17,15 @@ _MOST = int(1 / _LINE)  # names that fit on a side
 
 
 class Target(NamedTuple):
-    """What is drawn of one organ or instance: its name and two masks (H, W), slice frame."""
+    """What is drawn of one organ or instance: its name and two masks (H, W), slice frame.
+
+    ``note`` stands behind its name; without one it is the Dice.
+    """
 
     name: str
     true: NDArray[np.bool_]
     predicted: NDArray[np.bool_]
+    note: str | None = None
 
 
 def name_targets(
@@ -40,9 +44,8 @@ def name_targets(
     top, bottom, left, right = window
     sides: dict[bool, list[tuple[float, float, str]]] = {False: [], True: []}
     unnamed = 0
-    for _, true, predicted, name in sorted(
-        ((-int((t | p).sum()), t, p, name) for name, t, p in targets), key=lambda found: found[0]
-    ):
+    for target in sorted(targets, key=lambda target: -int((target.true | target.predicted).sum())):
+        true, predicted = target.true, target.predicted
         if not (true | predicted).any():
             continue
         row, column = innermost(true if true.any() else predicted)
@@ -51,7 +54,8 @@ def name_targets(
             unnamed += 1
             continue
         dice = 2 * (true & predicted).sum() / (true.sum() + predicted.sum())
-        side.append((row, column, f"{palette.readable(name)}  {dice:.2f}"))
+        note = f"{dice:.2f}" if target.note is None else target.note
+        side.append((row, column, f"{palette.readable(target.name)}  {note}"))
     for on_right, names in sides.items():
         names.sort()
         edge = right if on_right else left

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from monai_cobot.errors import CobotError
-from monai_cobot.metrics.table import BOX, CLINICAL, Row, Run
+from monai_cobot.metrics.table import BOX, CLINICAL, PAPER, Row, Run
 from monai_cobot.metrics.volume import OrganScore, score_masks, union_box
 
 
@@ -71,6 +71,11 @@ def instance_rows(
         Row(**place, instance=str(instance), **asdict(score), **asdict(run))
         for instance, score in zip(instances, scores, strict=True)
     ]
+
+
+def paper_rows(rows: Iterable[Row]) -> list[Row]:
+    """The rows of instances with exact boxes as the paper's protocol: Dice and IoU alone."""
+    return [replace(row, protocol=PAPER, hd95_px=math.nan) for row in rows]
 
 
 def _score(predicted: NDArray[np.bool_], true: NDArray[np.bool_], name: str) -> OrganScore:

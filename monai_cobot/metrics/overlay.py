@@ -78,42 +78,47 @@ def overlay(
 
 def instance_overlay(
     image: NDArray[Any],
-    truths: NDArray[Any],
+    truths: NDArray[Any] | None,
     predictions: NDArray[Any],
     boxes: ArrayLike,
     classes: Sequence[str],
     path: str | Path,
     *,
     title: str = "",
+    scores: Sequence[float] = (),
 ) -> None:
     """Draw one picture with its instances, which may overlap and share a class.
 
     Args:
         image: (1 or 3, H, W), slice frame, 0..255.
-        truths: (P, H, W) masks, slice frame.
+        truths: (P, H, W) masks, slice frame; None where there is no truth.
         predictions: (P, H, W) masks, slice frame, of the same instances.
         boxes: (P, 4) XYXY, slice frame, the prompts that were used.
         classes: (P,) names.
         path: image file to write; the suffix says the format.
         title: headline, such as the case.
+        scores: (P,), where there is no truth: what stands beside the names in place of the Dice.
 
     Raises:
         CobotError: the shapes do not belong together.
     """
+    drawn = np.zeros_like(predictions) if truths is None else truths
     masks = (len(classes), *image.shape[1:])
     if (
         image.ndim != 3
         or len(image) not in (1, 3)
-        or not truths.shape == predictions.shape == masks
+        or not drawn.shape == predictions.shape == masks
+        or (truths is None and len(scores) != len(classes))
     ):
         raise CobotError(
-            f"image {image.shape}, truths {truths.shape}, predictions {predictions.shape} and "
+            f"image {image.shape}, truths {drawn.shape}, predictions {predictions.shape} and "
             f"{len(classes)} classes cannot be drawn in {path}: give (1 or 3, H, W), twice "
-            "(P, H, W), and P"
+            "(P, H, W), and P; without truths P scores"
         )
+    notes = [f"{score:.2f}" for score in scores] if truths is None else [None] * len(classes)
     targets = [
-        Target(name, true != 0, predicted != 0)
-        for name, true, predicted in zip(classes, truths, predictions, strict=True)
+        Target(name, true != 0, predicted != 0, note)
+        for name, true, predicted, note in zip(classes, drawn, predictions, notes, strict=True)
     ]
     height, width = image.shape[1:]
     draw_plane(
@@ -122,7 +127,9 @@ def instance_overlay(
         np.asarray(boxes, dtype=float).reshape(-1, 4),
         (0, height, 0, width),
         path,
-        f"{title}   {len(targets)} instance{'s' * (len(targets) != 1)}, with Dice beside the names",
+        f"{title}   {len(targets)} instance{'s' * (len(targets) != 1)}, "
+        f"with {'Dice' if truths is not None else 'score'} beside the names",
+        truth=truths is not None,
     )
 
 

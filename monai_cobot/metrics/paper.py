@@ -31,6 +31,12 @@ CONVENTION = (
     "and predicted_voxels are pooled pixels"
 )
 
+CONVENTION_OF_PICTURES = (
+    "one Dice an instance, from the exact box around its truth, as the authors' logs of SONAR "
+    "print a test Dice where the paper's table says mIoU; how the released code averages is not "
+    "known: here the mean is over the instances (mean_over_rows, mdice_over_instances)"
+)
+
 
 @dataclass(frozen=True)
 class PooledScore:

@@ -31,6 +31,7 @@ def draw_plane(
     path: str | Path,
     headline: str,
     proportion: float = 1.0,
+    truth: bool = True,
 ) -> None:
     """Draw outlines of truth (solid) and prediction (dashed), boxes, and names with Dice.
 
@@ -42,6 +43,7 @@ def draw_plane(
         path: image file to write; the suffix says the format.
         headline: what stands above.
         proportion: width of a pixel over its height, in mm.
+        truth: whether there is one, for the legend.
     """
     top, bottom, left, right = window
     height, width = image.shape[:2]
@@ -77,7 +79,8 @@ def draw_plane(
             )
         )
     unnamed = name_targets(axes, targets, window)
-    _legend(figure, headline + (f" ({unnamed} more unnamed)" if unnamed else ""), len(boxes) > 0)
+    headline += f" ({unnamed} more unnamed)" if unnamed else ""
+    _legend(figure, headline, len(boxes) > 0, truth)
     with whole_file(path) as temporary:
         figure.savefig(temporary, dpi=_DPI, facecolor="black")
 
@@ -100,13 +103,13 @@ def _outlines(
         )
 
 
-def _legend(figure: Figure, headline: str, prompted: bool) -> None:
-    lines = [
-        Line2D([], [], color=palette.TRUTH, linewidth=2.2, label="truth"),
+def _legend(figure: Figure, headline: str, prompted: bool, truth: bool) -> None:
+    lines = [Line2D([], [], color=palette.TRUTH, linewidth=2.2, label="truth")] if truth else []
+    lines.append(
         Line2D(
             [], [], color=palette.PREDICTION, linewidth=1.4, linestyle=_DASHES, label="prediction"
-        ),
-    ]
+        )
+    )
     if prompted:
         lines.append(Line2D([], [], color=palette.PROMPT, linewidth=0.7, label="prompt box"))
     figure.legend(handles=lines, loc="lower center", ncols=3, frameon=False, labelcolor="white")

@@ -40,6 +40,7 @@ SCORES = (
 CONVENTIONS = {
     **volume.CONVENTIONS,
     "paper": paper.CONVENTION,
+    "paper_pictures": paper.CONVENTION_OF_PICTURES,
     "n": "n is the number of rows with a Dice (volumes that have the organ, or instances of the "
     "class); a score's own n counts its finite values, and mean, std and interval are over these",
     "std": "deviation of the sample (ddof 1); null for fewer than two values",
@@ -48,6 +49,10 @@ CONVENTIONS = {
     "mean_over_organs": "mean of the organs' means; std over the cases of each case's mean over "
     "its organs; interval by resampling the patients, all their organs together",
     "mean_over_rows": "every row alike: of pictures every instance, whatever its class",
+    "miou": "of pictures: miou_over_instances is the mean IoU of all instances, miou_over_classes "
+    "the mean of the classes' means; the paper does not say which of them it prints. "
+    "mdice_over_instances and mdice_over_classes are the same of Dice. Crowds (iscrowd) are no "
+    "instances",
 }
 
 
@@ -63,7 +68,8 @@ def summarise(rows: Sequence[Row], seed: int = 0) -> dict[str, Any]:
         a dictionary that :func:`write_json` can write: `schema`, `conventions`, `bootstrap`, and
         `groups`, in the order of the rows, each with `organs` (name -> counts and scores),
         `mean_over_organs` and `mean_over_rows`; `instances` counts those of pictures, of volumes it
-        is 0. NaN stands for what cannot be said.
+        is 0. Where there are some, `miou_over_instances`, `miou_over_classes` and the same of
+        `mdice` name these means. NaN stands for what cannot be said.
     """
     groups = _grouped(distinct(rows), *GROUP)
     return {
@@ -102,17 +108,28 @@ def _group(rows: list[Row], seed: int) -> dict[str, Any]:
     head = {name: getattr(first, name) for name in GROUP}
     draws = _Draws(rows, (seed, zlib.crc32(repr(sorted(head.items())).encode())))
     organs = {organ: members for (organ,), members in _grouped(rows, "organ").items()}
+    instances = len({(row.case, row.instance) for row in rows if row.instance})
+    over_organs = {score: _over_organs(list(organs.values()), score, draws) for score in SCORES}
+    over_rows = {score: _describe(rows, score, draws) for score in SCORES}
     return {
         **head,
         "seeds": sorted({row.seed for row in rows}),
         "cases": len({row.case for row in rows}),
         "patients": len({row.patient for row in rows}),
-        "instances": len({(row.case, row.instance) for row in rows if row.instance}),
+        "instances": instances,
         "organs": {organ: _organ(members, draws) for organ, members in organs.items()},
-        "mean_over_organs": {
-            score: _over_organs(list(organs.values()), score, draws) for score in SCORES
-        },
-        "mean_over_rows": {score: _describe(rows, score, draws) for score in SCORES},
+        "mean_over_organs": over_organs,
+        "mean_over_rows": over_rows,
+        **(_named_means(over_rows, over_organs) if instances else {}),
+    }
+
+
+def _named_means(over_rows: Mapping[str, Any], over_organs: Mapping[str, Any]) -> dict[str, Any]:
+    """The means of pictures by the names that the field has for them."""
+    return {
+        f"m{score}_over_{over}": means[score]
+        for score in ("iou", "dice")
+        for over, means in (("instances", over_rows), ("classes", over_organs))
     }
 
 

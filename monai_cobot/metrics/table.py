@@ -20,6 +20,7 @@ PAPER = "paper"
 POOLED = "pooled"
 BOX = "box"
 ORGAN = "organ"
+EXACT = "exact"  # boxes that are not perturbed, as `Run.box_jitter` says
 _NAMES = {
     "lightweight": "decoder only",
     "lora": "LoRA",

@@ -11,6 +11,7 @@ from monai_cobot.transforms.boxes import (
     jitter_boxes,
     masks_from_label,
 )
+from monai_cobot.transforms.coco_ids import CocoIds, image_key
 from monai_cobot.transforms.compose import UserCompose
 from monai_cobot.transforms.frame import SAMFrame
 from monai_cobot.transforms.image_transforms import LoadInstancesd, image_transforms
@@ -30,6 +31,13 @@ from monai_cobot.transforms.prompts import (
     slices_to_prompts,
 )
 from monai_cobot.transforms.prompts_file import load_prompts, write_prompts
+from monai_cobot.transforms.run_lengths import (
+    RunLengths,
+    coco_box,
+    decode_masks,
+    encode_masks,
+    mask_area,
+)
 from monai_cobot.transforms.sam_input import (
     BoxesFromMasksd,
     BoxJitterd,
@@ -64,6 +72,7 @@ __all__ = [
     "BoxPrompt",
     "BoxesFromMasksd",
     "CheckVolumed",
+    "CocoIds",
     "LoadInstancesd",
     "MapLabelValuesd",
     "MaskPrompt",
@@ -73,6 +82,7 @@ __all__ = [
     "Preprocessing",
     "Prompt",
     "RandTargetsd",
+    "RunLengths",
     "SAMFrame",
     "ScaleToBytes",
     "ScaleToBytesd",
@@ -83,10 +93,15 @@ __all__ = [
     "UserCompose",
     "boxes_from_label",
     "boxes_from_masks",
+    "coco_box",
+    "decode_masks",
+    "encode_masks",
+    "image_key",
     "image_transforms",
     "instance_masks",
     "jitter_boxes",
     "load_prompts",
+    "mask_area",
     "masks_from_label",
     "prompts_from_label",
     "prompts_to_slices",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pycocotools import mask as coco
+
+from monai_cobot.transforms.run_lengths import RunLengths, decode_masks, encode_masks
 
 PART = 8
 """So many masks are decoded at once where a function takes several."""
@@ -27,7 +28,7 @@ class MaskRuns(Sequence[torch.Tensor]):
 
     def __init__(self, masks: Iterable[NDArray[np.uint8]], size: tuple[int, int]) -> None:
         self.size = size
-        self._runs: list[Any] = [coco.encode(np.asfortranarray(mask)) for mask in masks]
+        self._runs: list[RunLengths] = [run for mask in masks for run in encode_masks(mask[None])]
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -45,7 +46,7 @@ class MaskRuns(Sequence[torch.Tensor]):
 
     def __getitem__(self, place: int | slice | torch.Tensor) -> torch.Tensor | MaskRuns:
         if isinstance(place, int):
-            return torch.from_numpy(np.ascontiguousarray(coco.decode(self._runs[place])))
+            return torch.from_numpy(decode_masks([self._runs[place]], self.size)[0])
         chosen = MaskRuns([], self.size)
         if isinstance(place, slice):
             chosen._runs = self._runs[place]

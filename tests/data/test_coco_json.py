@@ -40,6 +40,8 @@ def test_a_case_carries_what_the_file_says(tmp_path: Path) -> None:
         "patient": "a",
         "image": str(tmp_path / "a.jpg"),
         "annotations": str(tmp_path / "x.json"),
+        "image_id": 7,
+        "categories": {"traffic light": 1, "ship": 2},
         "instances": [
             {
                 "instance": 31,

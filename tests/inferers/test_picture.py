@@ -6,9 +6,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from monai.metrics import DiceMetric
 
 from monai_cobot.errors import CobotError
-from monai_cobot.inferers import OracleBoxes, PictureBoxes, PictureCollate, PromptedImageInferer
+from monai_cobot.inferers import (
+    OracleBoxes,
+    PictureBoxes,
+    PictureCollate,
+    PromptedImageInferer,
+    masks_as_items,
+)
 from monai_cobot.transforms import BoxPrompt, write_prompts
 from tests.data.picture_files import SIZE, save_picture
 
@@ -39,6 +46,16 @@ def test_truth_is_in_the_order_of_the_answers() -> None:
     assert alone["label"].shape == (2, HEIGHT, WIDTH)
     with pytest.raises(CobotError, match="2 pictures in a batch"):
         PictureCollate(OracleBoxes())([item(), item()])
+
+
+def test_a_picture_without_targets_is_in_no_mean() -> None:
+    mean = DiceMetric()
+    mask = torch.zeros(1, HEIGHT, WIDTH, dtype=torch.uint8)
+    mask[0, :2] = 1
+    none = mask[:0]
+    for pred, label in ((mask, mask), (none, none), (1 - mask, mask)):
+        mean(*masks_as_items({"pred": pred, "label": label}))
+    assert mean.aggregate().item() == 0.5  # 1 and 0
 
 
 class TwoOrgans:

@@ -8,7 +8,7 @@ import math
 
 from rich.console import Console
 
-from monai_cobot.metrics import print_scores, summarise, write_json
+from monai_cobot.metrics import paper_rows, print_scores, summarise, write_json
 
 
 def printed(summary, **options) -> str:
@@ -65,13 +65,29 @@ def test_table_of_pictures(make_row):
             ]
         )
     )
-    assert "Dice per class: mean ± deviation over instances" in text
+    assert "Dice and IoU per class: mean ± deviation over instances" in text
     assert "┃ class " in text
-    assert line_of(text, "ship") == ["ship", "3", "0.500 ± 0.500 (−1)"]
+    # IoU of Dice 1, 0, 0.5 and 0.7: 1, 0, 1/3 and 7/13
+    assert line_of(text, "ship") == ["ship", "3", "0.500 ± 0.500 (−1)", "0.444"]
     assert line_of(text, "mean over classes")[2].startswith("0.600")
+    assert line_of(text, "mean over classes")[3] == "0.491"
     assert line_of(text, "mean over instances")[2].startswith("0.550")
-    assert line_of(text, "IoU, mean over instances")[2].startswith("0.468")  # 1, 0, 1/3, 7/13
+    assert line_of(text, "mean over instances")[3] == "0.468"
     assert "of k instances the prediction is empty" in text
+
+
+def test_table_of_eighty_classes(make_row):
+    """COCO's classes, a row each."""
+    names = [f"class{number:02d}" for number in range(80)]
+    text = printed(summarise([make_row(instance="1", organ=name) for name in names]))
+    assert [line_of(text, name)[0] for name in names] == names
+
+
+def test_paper_table_of_pictures(make_row):
+    ship = make_row(case="a", instance="1", organ="ship", dice=0.5)
+    text = printed(summarise([ship, *paper_rows([ship])]), protocol="paper")
+    assert "Dice per class, exact boxes, over instances" in text
+    assert line_of(text, "ship") == ["ship", "0.500", "0.333"]
 
 
 def test_prints_what_was_read_from_the_file(tmp_path, make_row):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from monai.metrics import compute_dice, compute_iou
+from pycocotools import mask as coco_mask
 
 from monai_cobot.errors import CobotError
 from monai_cobot.metrics import Run, instance_rows, instance_scores, read_csv, write_csv
@@ -49,6 +50,19 @@ def test_counts_agree_with_monai() -> None:
         for measure in (compute_dice, compute_iou)
     ]
     np.testing.assert_allclose(ours, np.stack(theirs, axis=1), atol=FLOAT32)
+
+
+def test_iou_is_that_of_pycocotools() -> None:
+    """COCO's own program, on run lengths; its counts are integers too."""
+    random = np.random.default_rng(1)
+    truths, predictions = (random.random((6, 40, 50)) < share for share in (0.3, 0.6))
+    ours = [score.iou for score in instance_scores(predictions, truths, ["a"] * 6)]
+    predicted, true = (
+        coco_mask.encode(np.asfortranarray(masks.transpose(1, 2, 0), np.uint8))
+        for masks in (predictions, truths)
+    )
+    theirs = coco_mask.iou(predicted, true, [0] * 6).diagonal()
+    np.testing.assert_array_equal(ours, theirs)
 
 
 def test_absent_and_false_are_as_for_organs() -> None:

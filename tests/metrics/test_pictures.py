@@ -110,6 +110,25 @@ def test_overlay_of_more_instances_than_fit_and_of_none(tmp_path):
     assert (tmp_path / "none.png").is_file()
 
 
+def test_overlay_without_truth_has_scores_in_place_of_dice(tmp_path, monkeypatch):
+    figures = []
+    original = Figure.savefig
+    monkeypatch.setattr(
+        Figure, "savefig", lambda self, *a, **k: figures.append(self) or original(self, *a, **k)
+    )
+    image, given = np.full((1, 60, 80), 90, np.uint8), instances(2) | {"truths": None}
+    instance_overlay(image, **given, path=tmp_path / "o.png", scores=[0.25, 0.75])
+    drawn = colours(tmp_path / "o.png")
+    assert PREDICTION in drawn
+    assert TRUTH not in drawn
+    (axes,) = figures[0].axes
+    assert {text.get_text() for text in axes.texts} == {"ship  0.25", "ship  0.75"}
+    (legend,) = figures[0].legends
+    assert [text.get_text() for text in legend.get_texts()] == ["prediction", "prompt box"]
+    with pytest.raises(CobotError, match="without truths P scores"):
+        instance_overlay(image, **given, path=tmp_path / "o.png", scores=[0.25])
+
+
 def test_the_largest_are_named():
     axes = Figure().add_subplot()
     nothing = np.zeros((40, 40), bool)

@@ -100,10 +100,19 @@ def test_instances_of_pictures_each_count(make_row):
     assert over_classes["mean"] == pytest.approx((1 + 1 / 3 + 3 / 7) / 6)
     assert over_rows["mean"] == pytest.approx((1 + 1 / 3 + 3 / 7) / 4)
     assert over_rows["n"] == 4
+    named = {key: group[key]["mean"] for key in group if key.startswith(("miou", "mdice"))}
+    assert named == {
+        "miou_over_classes": pytest.approx((1 + 1 / 3 + 3 / 7) / 6),
+        "miou_over_instances": pytest.approx((1 + 1 / 3 + 3 / 7) / 4),
+        "mdice_over_classes": pytest.approx((1 + 0.5 + 0.6) / 6),
+        "mdice_over_instances": pytest.approx((1 + 0.5 + 0.6) / 4),
+    }
     # Pictures are resampled whole: aa, ab, bb.
     interval = group["mean_over_rows"]["dice"]["interval"]
     assert interval == pytest.approx([0.3, 0.75], abs=EXACT)
-    assert only_group(summarise([make_row()]))["instances"] == 0
+    volumes = only_group(summarise([make_row()]))
+    assert volumes["instances"] == 0
+    assert "miou_over_classes" not in volumes
 
 
 def test_groups_are_kept_apart_and_independent(make_row):
