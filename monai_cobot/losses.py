@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -36,14 +37,44 @@ class OrganLoss(nn.Module):
             targets: (B, K, S, S) float32, 0 or 1, empty where an organ is absent.
         """
         present = targets.flatten(2).amax(dim=2) > 0
-        loss = F.mse_loss(quality, intersection_over_union(logits, targets))
-        if bool(present.any()):
+        there = int(present.sum())
+        counts = [present.numel(), there, present.numel() - there]
+        of_all, of_present, of_absent = process_weights(counts, logits.device)
+        loss = F.mse_loss(quality, intersection_over_union(logits, targets)) * of_all
+        if there:
             found, masks = logits[present], targets[present]
-            loss = loss + self.mask_loss(found[:, None], masks[:, None])
-        if not bool(present.all()):
+            loss = loss + self.mask_loss(found[:, None], masks[:, None]) * of_present
+        if there < present.numel():
             absent = logits[~present]
-            loss = loss + F.binary_cross_entropy_with_logits(absent, torch.zeros_like(absent))
+            silence = F.binary_cross_entropy_with_logits(absent, torch.zeros_like(absent))
+            loss = loss + silence * of_absent
         return loss
+
+
+def process_weights(counts: Sequence[int], device: torch.device) -> list[float]:
+    """What the means of this process weigh, so that several processes train as one.
+
+    DistributedDataParallel takes the mean of the processes' gradients, whatever number of things
+    each process's loss is the mean of. With these weights it is the mean over all of the things.
+    Every process has to call this, in the same order.
+
+    Args:
+        counts: how many things each mean of this process is over, 0 or more.
+        device: where the processes exchange tensors.
+
+    Returns:
+        for each mean the count, over the mean of the counts of all processes; 1 where there is one
+        process alone.
+    """
+    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+        return [1.0] * len(counts)
+    total = torch.tensor(list(counts), dtype=torch.float64, device=device)
+    dist.all_reduce(total)
+    ranks = dist.get_world_size()
+    return [
+        count * ranks / whole if whole else 0.0
+        for count, whole in zip(counts, total.tolist(), strict=True)
+    ]
 
 
 @torch.no_grad()

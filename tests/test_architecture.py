@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "transforms": {"errors"},
     "metrics": {"errors"},
     "data": {"errors", "registry"},
-    "sam": {"errors", "orchestration", "peft"},
+    "sam": {"errors", "losses", "orchestration", "peft"},
     "export": {"errors", "peft", "sam"},
     "drawings": {"errors"},
     "pretraining": {"errors", "drawings", "transforms", "sam", "evaluation"},

@@ -34,7 +34,7 @@ from monai_cobot.bundle.run import (
 )
 from monai_cobot.bundle.run_folder import RunFolder, adapter_file
 from monai_cobot.bundle.settings import check_settings, flag
-from monai_cobot.handlers import refuse_earlier_evaluation
+from monai_cobot.handlers import own_share, refuse_earlier_evaluation
 
 show_user_errors()
 
@@ -66,6 +66,7 @@ __all__ = [
     "make_jitter",
     "make_optimizer",
     "open_run",
+    "own_share",
     "read_cases",
     "refuse_earlier_evaluation",
     "run_columns",

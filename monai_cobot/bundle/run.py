@@ -114,14 +114,19 @@ def begin_evaluation(
 ) -> None:
     """Refuses an evaluation without cases; clears the one that is replaced, and keeps its split.
 
+    Of several processes the first one does it, when all have looked at the folder.
+
     Raises:
         CobotError: the split has no test part.
     """
     if not cases:
         raise CobotError("the split has no test part: name a split_file that has one")
-    if overwrite:
-        clear_evaluation(output_dir)
-    _save_split(split, Path(split_file).expanduser())
+    idist.barrier()
+    if idist.get_rank() == 0:
+        if overwrite:
+            clear_evaluation(output_dir)
+        _save_split(split, Path(split_file).expanduser())
+    idist.barrier()
 
 
 def _save_split(split: Split, file: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,14 @@ from monai_cobot.handlers.coco_results import RESULTS, TRUTH, result_entries, wr
 from monai_cobot.handlers.coco_truth import CocoTruth
 from monai_cobot.handlers.picture_predictions import painted, write_label_picture
 from monai_cobot.handlers.report import EvaluationReport
-from monai_cobot.transforms import CocoIds, RunLengths, decode_masks, encode_masks, read_image
+from monai_cobot.transforms import (
+    CocoIds,
+    RunLengths,
+    decode_masks,
+    encode_masks,
+    mask_area,
+    read_image,
+)
 
 LOGGER = logging.getLogger(__name__)
 
@@ -50,12 +57,24 @@ class Kept:
     predictions: list[RunLengths]
     labels: tuple[int, ...]
     boxes: NDArray[Any]
+    size: tuple[int, int]
 
     @classmethod
     def of(cls, picture: Answered) -> Kept:
         """The same picture, small."""
         truths, predictions = encode_masks(picture.truths), encode_masks(picture.predictions)
-        return cls(picture.source, truths, predictions, picture.labels, picture.boxes)
+        size = (picture.truths.shape[1], picture.truths.shape[2])
+        return cls(picture.source, truths, predictions, picture.labels, picture.boxes, size)
+
+
+@dataclass
+class ScoredPicture:
+    """What is kept of a picture: its rows, its masks by kind of prompts, SAM's quality of boxes."""
+
+    case: str
+    rows: list[metrics.Row] = field(default_factory=list)
+    kept: dict[str, Kept] = field(default_factory=dict)
+    quality: list[float] = field(default_factory=list)
 
 
 class PictureReport(EvaluationReport):
@@ -106,30 +125,38 @@ class PictureReport(EvaluationReport):
         self.truth = None if coco is None else CocoTruth(cases, coco)
         self.results: list[dict[str, Any]] = []
 
-    def add(self, engine: Engine) -> None:
+    def entry(self, engine: Engine) -> ScoredPicture:
         """Writes and scores the picture that has just been segmented."""
         batch = engine.state.batch
+        scored = ScoredPicture(batch["case"])
         for kind, picture in answered_pictures(engine).items():
             write_label_picture(
                 painted(picture.predictions, picture.labels),
                 self.predictions_folder(kind, engine.inferer.kinds) / f"{batch['case']}_seg.png",
             )
-            self._score(kind, picture, batch["case"], batch["patient"])
-            kept = Kept.of(picture)
+            scored.rows += self._score(kind, picture, batch["case"], batch["patient"])
+            scored.kept[kind] = Kept.of(picture)
+            if kind == metrics.BOX:
+                scored.quality += engine.inferer.quality[: len(picture.predictions)].tolist()
+        return scored
+
+    def take(self, entry: ScoredPicture) -> None:
+        """Takes a picture into the report."""
+        self.rows += entry.rows
+        for kind, kept in entry.kept.items():
             if kind == metrics.BOX and self.truth is not None:
-                quality = engine.inferer.quality[: len(picture.predictions)].tolist()
-                self._add_coco(batch["case"], picture, kept, quality)
-            if picture.truths.any() or picture.predictions.any():  # else there is no Dice
-                self.kept[kind, batch["case"]] = kept
+                self._add_coco(self.truth, entry.case, kept, entry.quality)
+            if any(mask_area(runs) for runs in (*kept.truths, *kept.predictions)):
+                self.kept[kind, entry.case] = kept  # else there is no Dice
 
-    def _add_coco(self, case: str, picture: Answered, kept: Kept, quality: Sequence[float]) -> None:
-        assert self.truth is not None
-        self.truth.add(case, picture.truths)
-        categories = [self.truth.categories[self.names[label]] for label in kept.labels]
-        image_id = self.truth.image_ids[case]
-        self.results += result_entries(image_id, categories, kept.predictions, quality)
+    def _add_coco(self, truth: CocoTruth, case: str, kept: Kept, quality: Sequence[float]) -> None:
+        truth.add(case, decode_masks(kept.truths, kept.size))
+        categories = [truth.categories[self.names[label]] for label in kept.labels]
+        entries = result_entries(truth.image_ids[case], categories, kept.predictions, quality)
+        self.results += entries
 
-    def _score(self, kind: str, picture: Answered, case: str, patient: str) -> None:
+    def _score(self, kind: str, picture: Answered, case: str, patient: str) -> list[metrics.Row]:
+        rows: list[metrics.Row] = []
         run = self.run_of(kind)
         answers = {run: picture.predictions}
         if kind == metrics.BOX:
@@ -140,9 +167,10 @@ class PictureReport(EvaluationReport):
         classes = [self.names[label] for label in picture.labels]
         for answered, masks in answers.items():
             scores = metrics.instance_scores(masks, picture.truths, classes)
-            self.rows += metrics.instance_rows(
+            rows += metrics.instance_rows(
                 scores, picture.instances, answered, case=case, patient=patient, prompts=kind
             )
+        return rows
 
     def pooled_rows(self) -> list[metrics.Row]:
         """Rows of the paper's protocol, where it was asked for."""
@@ -168,11 +196,10 @@ class PictureReport(EvaluationReport):
         """Draws a picture with the answers to one kind of prompts."""
         kept = self.kept[kind, case]
         picture = read_image(kept.source).numpy()
-        size = (picture.shape[1], picture.shape[2])
         metrics.instance_overlay(
             picture,
-            decode_masks(kept.truths, size),
-            decode_masks(kept.predictions, size),
+            decode_masks(kept.truths, kept.size),
+            decode_masks(kept.predictions, kept.size),
             kept.boxes,
             [self.names[label] for label in kept.labels],
             path,

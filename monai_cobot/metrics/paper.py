@@ -97,6 +97,10 @@ class PooledDice:
                 kept.any(),
             )
 
+    def join(self, other: PooledDice) -> None:
+        """Add the volumes of another one of the same organs."""
+        self._sums += other._sums
+
     def result(self) -> list[PooledScore]:
         """Give one score an organ, in the order of the organs, over all volumes so far."""
         return [

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from monai_cobot.errors import CobotError
+from monai_cobot.losses import process_weights
 from monai_cobot.sam.adapted import CobotSAM
 from monai_cobot.sam.embedded import answer_boxes, owners_of
 
@@ -23,6 +24,9 @@ class LossNetwork(nn.Module):
     several, whose activations are not kept: backward decodes them again, one chunk after the other
     (:func:`torch.utils.checkpoint.checkpoint`). The targets may stay bytes, and on the CPU, until
     their chunk's turn. The loss is the same up to rounding.
+
+    Of several processes each gives its part of the mean over all prompts, as
+    :func:`~monai_cobot.losses.process_weights` has it.
 
     Args:
         network: the network that is trained.
@@ -86,13 +90,14 @@ class LossNetwork(nn.Module):
     ) -> Tensor:
         owners, every = owners_of(boxes, embeddings), torch.cat(list(boxes))
         loss = image.new_zeros(())
+        (weight,) = process_weights([len(every)], image.device)
         places = [(masks, place) for masks in targets for place in range(len(masks))]
 
         def of_chunk(embeddings: Tensor, start: int) -> Tensor:
             part = slice(start, start + self.chunk)
             found = answer_boxes(self.network.sam, embeddings, owners[part], every[part], image)
             truth = torch.stack([masks[place] for masks, place in places[part]])[:, None].to(image)
-            return self.mask_loss(found.logits, truth) * (len(truth) / len(every))
+            return self.mask_loss(found.logits, truth) * (weight * len(truth) / len(every))
 
         for start in range(0, len(every), self.chunk):
             if len(every) <= self.chunk:

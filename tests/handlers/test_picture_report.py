@@ -42,7 +42,7 @@ def report(cases: list[Case], spec: DatasetSpec, folder: Path, **options: Any) -
     )
     engine = None
     for engine in engines(cases, spec, answer):
-        handler.add(engine)
+        handler.entries.append(handler.entry(engine))
     handler.write(engine)
     return handler
 

@@ -1,0 +1,45 @@
+"""What several processes of one evaluation have done, brought together in the order of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import ignite.distributed as idist
+import torch.distributed as dist
+
+from monai_cobot.errors import CobotError
+
+Item = TypeVar("Item")
+
+
+def own_share(items: Sequence[Item], what: str = "") -> list[Item]:
+    """The items of this process: every n-th of n processes, so that each is there once.
+
+    Args:
+        items: those of all processes.
+        what: what they are, for a message; empty where all of them may go to every process when
+            there are fewer items than processes, as in a validation whose mean does not mind.
+
+    Raises:
+        CobotError: fewer items than processes.
+    """
+    rank, ranks = idist.get_rank(), idist.get_world_size()
+    if len(items) < ranks:
+        if what and ranks > 1 and items:
+            raise CobotError(
+                f"{ranks} processes for {len(items)} {what}: start at most {len(items)}"
+            )
+        return list(items)
+    return list(items[rank::ranks])
+
+
+def gathered(items: Sequence[Item]) -> list[Item]:
+    """What every process made of its :func:`own_share`, in the order of all; on every process."""
+    ranks = idist.get_world_size()
+    if ranks == 1:
+        return list(items)
+    shares: list[Any] = [None] * ranks
+    dist.all_gather_object(shares, list(items))
+    longest = max(len(share) for share in shares)
+    return [share[place] for place in range(longest) for share in shares if place < len(share)]

@@ -1,0 +1,102 @@
+"""Two processes that train together have the gradients of one, and exchange only those."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from monai.losses import DiceCELoss
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
+
+from monai_cobot.losses import OrganLoss
+from monai_cobot.sam import LossNetwork, build_adapted_sam
+
+RANKS = 2
+# Boxes of each of the four images: the processes get 7 and 2 of them.
+COUNTS = (5, 0, 2, 2)
+# Means of means, in another order, in single precision.
+TOLERANCE = 2e-5
+
+
+def network() -> LossNetwork:
+    from monai_cobot.sam.sizes import SIZES
+    from tests.tiny_sam import TINY
+
+    SIZES["tiny"] = TINY
+    model = build_adapted_sam(
+        "tiny", "random", 64, "lora", orchestrate=True, prompts="both", organs=2
+    )
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.adapter_state().values():
+            parameter += 0.05 * torch.randn(parameter.shape, generator=generator)
+    loss = DiceCELoss(sigmoid=True, squared_pred=True)
+    return LossNetwork(model, loss, OrganLoss(loss), chunk=3).train()
+
+
+def batch(images: list[int]) -> tuple[Tensor, list[Tensor], list[Tensor], Tensor]:
+    """Some of the four images, their boxes and masks, and organs of which few are there."""
+    found: list[Any] = []
+    for image in images:
+        g = torch.Generator().manual_seed(image)
+        count = COUNTS[image]
+        organs = torch.zeros(2, 64, 64, dtype=torch.uint8)
+        if image != 3:
+            organs[image % 2, 10:30, 5 : 20 + 5 * image] = 1
+        boxes = (torch.rand(count, 2, 2, generator=g).sort(dim=1).values * 63).flatten(1)
+        masks = (torch.rand(count, 64, 64, generator=g) > 0.6).to(torch.uint8)
+        found.append((torch.randn(3, 64, 64, generator=g), boxes, masks, organs))
+    pictures, boxes, masks, organs = zip(*found, strict=True)
+    return torch.stack(pictures), list(boxes), list(masks), torch.stack(organs)
+
+
+def gradients(module: torch.nn.Module) -> dict[str, Tensor]:
+    return {
+        name.removeprefix("module."): parameter.grad.clone()
+        for name, parameter in module.named_parameters()
+        if parameter.grad is not None
+    }
+
+
+def train(rank: int, port: int, folder: str) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group(
+        "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=RANKS
+    )
+    exchanged: list[int] = []
+    trained = DistributedDataParallel(network(), find_unused_parameters=True)
+
+    def note(state, bucket):
+        exchanged.append(bucket.buffer().numel())
+        whole = dist.all_reduce(bucket.buffer().div_(RANKS), async_op=True)
+        return whole.get_future().then(lambda done: done.value()[0])
+
+    trained.register_comm_hook(None, note)
+    trained(*batch([0, 2] if rank == 0 else [1, 3])).backward()
+    torch.save((gradients(trained), sum(exchanged)), Path(folder) / f"{rank}.pt")
+    dist.destroy_process_group()
+
+
+@pytest.mark.timeout(180)
+def test_gradients_are_those_of_one_process(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    mp.spawn(train, args=(port, str(tmp_path)), nprocs=RANKS)
+    alone = network()
+    alone(*batch([0, 2, 1, 3])).backward()
+    expected = gradients(alone)
+    trainable = sum(p.numel() for p in alone.parameters() if p.requires_grad)
+    largest = max(gradient.norm() for gradient in expected.values())
+    for rank in range(RANKS):
+        found, exchanged = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
+        assert exchanged == trainable  # nothing of the frozen encoder
+        for name, gradient in expected.items():
+            size = max(gradient.norm(), 1e-2 * largest)
+            assert (found[name] - gradient).norm() < TOLERANCE * size, name
