@@ -109,8 +109,40 @@ def test_real_data_train_evaluate_infer(real_data: Path, tmp_path: Path, bundle:
     assert list((tmp_path / "inferred").glob("*_seg.png"))
 
 
-def some_of(source: Path, target: Path, bundle: Path) -> Path:
-    """Links to the dataset with shorter lists: a few pictures of each part."""
+@pytest.mark.slow
+@pytest.mark.parametrize("image_size", [512, 1024])
+@pytest.mark.parametrize("bundle", NATURAL, ids=code_of)
+def test_vit_b_with_random_weights_takes_some_steps(
+    real_data: Path, tmp_path: Path, bundle: Path, image_size: int
+) -> None:
+    """Real size, real pictures: three of a list for training and validation, one for the test."""
+    data = some_of(real_data / code_of(bundle), tmp_path / "data", bundle, (3, 1))
+    ids = {
+        "dataset_dir": str(data),
+        "output_dir": str(tmp_path / "run"),
+        "sam": "vit_b",
+        "sam_checkpoint": "random",
+        "image_size": image_size,
+        "epochs": 1,
+        "max_instances": 4,
+    }
+    run_bundle(bundle, "train", **ids)
+    run_bundle(bundle, "train", "evaluate", **ids)
+    rows = [row for row in read_csv(tmp_path / "run" / "metrics.csv") if row.method == "lora"]
+    assert {(row.weights, row.image_size) for row in rows} == {("random", image_size)}
+    run_bundle(
+        bundle,
+        "inference",
+        workflow_type="inference",
+        dataset_dir=str(data),
+        output_dir=str(tmp_path / "out"),
+        checkpoint=str(tmp_path / "run" / "checkpoints" / "adapter_last.safetensors"),
+    )
+    assert list((tmp_path / "out").glob("*_seg.png"))
+
+
+def some_of(source: Path, target: Path, bundle: Path, counts: tuple[int, int] = (6, 6)) -> Path:
+    """Links to the dataset with shorter lists: a few pictures of the two."""
     target.mkdir()
     for path in source.iterdir():
         if path.name not in ("annotations", "splits") and path.suffix != ".json":
@@ -118,12 +150,12 @@ def some_of(source: Path, target: Path, bundle: Path) -> Path:
     if bundle == SONAR:
         (target / "splits").mkdir()
         for path in (source / "splits").glob("*.txt"):
-            names = path.read_text().split()[:6]
+            names = path.read_text().split()[: counts[path.stem != "train"]]
             (target / "splits" / path.name).write_text("\n".join(names) + "\n")
         return target
-    for file, _ in LAYOUTS[code_of(bundle)]:
+    for (file, _), count in zip(LAYOUTS[code_of(bundle)], counts, strict=True):
         content = json.loads((source / file).read_text())
-        kept = content["images"][:6]
+        kept = content["images"][:count]
         ids = {image["id"] for image in kept}
         content["images"] = kept
         content["annotations"] = [a for a in content["annotations"] if a["image_id"] in ids]

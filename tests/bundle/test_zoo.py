@@ -5,8 +5,11 @@ from __future__ import annotations
 import copy
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,7 @@ from monai.data import load_net_with_metadata
 
 from monai_cobot.data import datasets
 from monai_cobot.sam import read_manifest
-from tests.bundle.conftest import ADOME, ALL, FAST, NATURAL, code_of
+from tests.bundle.conftest import ADOME, ALL, COCO, FAST, NATURAL, code_of, run_bundle
 from tests.bundle.small_data import small_data
 
 SCHEMA = Path(__file__).with_name("metadata.schema.json")
@@ -165,20 +168,23 @@ def test_onnx_export(bundle: Path, tmp_path: Path) -> None:
         assert (torch.from_numpy(found) - expected).abs().max() < TOLERANCE
 
 
-def torchrun(bundle: Path, data: Path, output: Path, cwd: Path) -> None:
-    """Two processes of the bundle's training on the CPU, stopped where they hang."""
-    configs = bundle / "configs"
-    command = [
+def command_of(bundle: Path, *names: str, **ids: object) -> list[str]:
+    """Two processes of the bundle's configs on the CPU."""
+    configs = ",".join(f"'{bundle / 'configs' / f'{name}.yaml'}'" for name in names)
+    return [
         *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"),
-        *("-m", "monai.bundle", "run", "--config_file"),
-        f"['{configs / 'train.yaml'}','{configs / 'multi_gpu_train.yaml'}']",
-        *("--dataset_dir", str(data), "--output_dir", str(output), "--epochs", "1"),
-        *(part for key, value in FAST.items() for part in (f"--{key}", str(value))),
-        *("--prompts", "both"),
+        *("-m", "monai.bundle", "run", "--config_file", f"[{configs}]"),
+        *(part for key, value in {**FAST, **ids}.items() for part in (f"--{key}", str(value))),
     ]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+
+
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+
+
+def torchrun(command: list[str], cwd: Path) -> None:
+    """Runs it, stopped where it hangs."""
     done = subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=HANG_SECONDS
+        command, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=HANG_SECONDS
     )
     assert done.returncode == 0, done.stderr[-3000:]
 
@@ -188,9 +194,64 @@ def torchrun(bundle: Path, data: Path, output: Path, cwd: Path) -> None:
 @pytest.mark.parametrize("bundle", ALL, ids=code_of)
 def test_two_processes_train_one_model(bundle: Path, tmp_path: Path) -> None:
     data = small_data(bundle, tmp_path)
-    torchrun(bundle, data, tmp_path / "run", tmp_path)
+    ids = {"dataset_dir": data, "output_dir": tmp_path / "run", "epochs": 1, "prompts": "both"}
+    torchrun(command_of(bundle, "train", "multi_gpu_train", **ids), tmp_path)
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     assert record["status"] == "finished"
     manifest = read_manifest(tmp_path / "run" / "checkpoints" / "adapter_last.safetensors")
     assert manifest["prompts"] == "both"
     assert len(list((tmp_path / "run" / "tensorboard").iterdir())) in (1, 2)  # of one process
+
+
+@pytest.mark.zoo
+@pytest.mark.timeout(2 * HANG_SECONDS)
+@pytest.mark.parametrize("bundle", [ADOME, COCO], ids=code_of)
+def test_two_processes_evaluate_as_one(bundle: Path, tmp_path: Path) -> None:
+    """Every test case once; tables, label maps and COCO's files to the byte."""
+    data = small_data(bundle, tmp_path)
+    own = {"coco_ap": "true"} if bundle == COCO else {}
+    ids = {"dataset_dir": str(data), "output_dir": str(tmp_path / "one"), "epochs": 1, **FAST}
+    ids |= {"folds": 2} if bundle == ADOME else {}  # two of four patients are tested on
+    run_bundle(bundle, "train", **ids)
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    run_bundle(bundle, "train", "evaluate", **ids, **own)
+    ids["output_dir"] = str(tmp_path / "two")
+    torchrun(command_of(bundle, "train", "evaluate", "multi_gpu_evaluate", **ids, **own), tmp_path)
+    names = [
+        "metrics.csv",
+        "metrics.json",
+        *(["coco_results.json", "coco_truth.json"] if own else []),
+    ]
+    predictions = sorted(path.name for path in (tmp_path / "one" / "predictions").iterdir())
+    assert len(predictions) == 2
+    for name in (*names, *(f"predictions/{file}" for file in predictions)):
+        assert (tmp_path / "two" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
+    figures = [
+        sorted(p.name for p in (tmp_path / run / "figures").iterdir()) for run in ("one", "two")
+    ]
+    assert figures[0] == figures[1]
+
+
+@pytest.mark.zoo
+@pytest.mark.timeout(2 * HANG_SECONDS)
+def test_a_killed_process_ends_the_other(tmp_path: Path) -> None:
+    """Within a minute, with an error."""
+    data = small_data(ADOME, tmp_path)
+    ids = {"dataset_dir": data, "output_dir": tmp_path / "run", "epochs": 1000}
+    command = command_of(ADOME, "train", "multi_gpu_train", **ids)
+    started = subprocess.Popen(
+        command, cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    try:
+        until = time.monotonic() + HANG_SECONDS
+        while not list((tmp_path / "run").glob("checkpoints/*")) and time.monotonic() < until:
+            assert started.poll() is None
+            time.sleep(0.5)
+        children = Path(f"/proc/{started.pid}/task/{started.pid}/children").read_text().split()
+        assert len(children) >= 2
+        os.kill(int(children[-1]), signal.SIGKILL)
+        _, errors = started.communicate(timeout=60)
+    finally:
+        started.kill()
+    assert started.returncode != 0
+    assert b"SIGKILL" in errors or b"Signal 9" in errors
