@@ -59,10 +59,12 @@ def collate_slices(samples: Sequence[Sample]) -> dict[str, Any]:
     """Batch samples: images stacked to (B, 3, S, S), everything else in lists of length B.
 
     The number of targets P differs from slice to slice, so targets (P, S, S), boxes (P, 4) and
-    organs (P,) stay apart.
+    organs (P,) stay apart. Images that are not in the model frame yet (``frame`` says into which
+    they go) differ in size and stay apart too.
     """
     batch: dict[str, Any] = {key: [sample[key] for sample in samples] for key in samples[0]}
-    batch["image"] = torch.stack(batch["image"])
+    if "frame" not in batch:
+        batch["image"] = torch.stack(batch["image"])
     return batch
 
 

@@ -183,20 +183,28 @@ def prepare_slices(
 ) -> tuple[torch.Tensor, None, tuple[()], dict[str, Any]]:
     """MONAI's ``prepare_batch`` for trainers of a network that has its loss in it.
 
+    Samples that were deferred are brought into the model frame here, on the device.
+
     Returns:
         images (B, 3, S, S); no label; and as keyword arguments ``boxes`` and ``targets`` of each
-        image, with ``organ_targets`` (B, K, S, S) where the samples have them. The targets stay
-        bytes where they are: the network takes them chunk by chunk.
+        image, with ``organ_targets`` (B, K, S, S) where the samples have them. The targets are
+        bytes, and the network takes them chunk by chunk.
     """
-    image = batch["image"].to(device, non_blocking=non_blocking)
+    image, targets = batch["image"], list(batch["target"])
+    organs = list(batch.get("organ_target", ()))
+    if "frame" in batch:
+        moved = [each.to(device, non_blocking=non_blocking) for each in image]
+        pairs = zip(batch["frame"], moved, strict=True)
+        image = torch.stack([frame.image_to_model(each) for frame, each in pairs])
+        targets = [target.to(device) for target in targets]
+        organs = [target.to(device).stacked() for target in organs]
     prompts: dict[str, Any] = {
         "boxes": [boxes.to(device, non_blocking=non_blocking) for boxes in batch["boxes"]],
-        "targets": list(batch["target"]),
+        "targets": targets,
     }
-    if "organ_target" in batch:
-        organs = torch.stack(list(batch["organ_target"]))
-        prompts["organ_targets"] = organs.to(device, non_blocking=non_blocking)
-    return image, None, (), prompts
+    if organs:
+        prompts["organ_targets"] = torch.stack(organs).to(device, non_blocking=non_blocking)
+    return image.to(device, non_blocking=non_blocking), None, (), prompts
 
 
 def take_loss(loss: torch.Tensor, label: None) -> torch.Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import overload
+from typing import Protocol, overload
 
 import numpy as np
 import torch
@@ -63,6 +63,13 @@ class MaskRuns(Sequence[torch.Tensor]):
             yield torch.stack(list(self[start : start + PART]))
 
 
-def mask_parts(masks: torch.Tensor | MaskRuns) -> Iterator[torch.Tensor]:
+class Parts(Protocol):
+    """Masks that are made part by part."""
+
+    def parts(self) -> Iterator[torch.Tensor]:
+        """The masks, some (N, H, W) at a time."""
+
+
+def mask_parts(masks: torch.Tensor | Parts) -> Iterator[torch.Tensor]:
     """Masks (P, H, W) in parts: a tensor as a whole."""
     return iter([masks]) if isinstance(masks, torch.Tensor) else masks.parts()

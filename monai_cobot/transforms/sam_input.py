@@ -18,6 +18,7 @@ from monai_cobot.transforms.boxes import BoxJitter, boxes_from_masks, masks_from
 from monai_cobot.transforms.compose import UserCompose
 from monai_cobot.transforms.frame import SAMFrame
 from monai_cobot.transforms.mask_runs import MaskRuns, mask_parts
+from monai_cobot.transforms.model_masks import LabelMasks, ModelMasks
 
 
 class MasksFromLabel(Transform):
@@ -34,17 +35,25 @@ class MasksFromLabeld(MapTransform):
     Args:
         keys: the label's key. A sample without it, as pictures are, has its masks already and
             passes.
+        deferred: the masks are :class:`~monai_cobot.transforms.model_masks.LabelMasks`, made when
+            they are needed.
     """
 
-    def __init__(self, keys: Hashable = "label") -> None:
+    def __init__(self, keys: Hashable = "label", deferred: bool = False) -> None:
         super().__init__(keys, allow_missing_keys=True)
         self.transform = MasksFromLabel()
+        self.deferred = deferred
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Replace the label of the sample by its organs' masks."""
         sample = dict(data)
         for key in self.key_iterator(sample):
-            sample["masks"], sample["organs"] = self.transform(sample.pop(key))
+            label = sample.pop(key)
+            if self.deferred:
+                sample["masks"] = LabelMasks(label[0])
+                sample["organs"] = sample["masks"].organs
+            else:
+                sample["masks"], sample["organs"] = self.transform(label)
         return sample
 
 
@@ -64,6 +73,9 @@ class OrganMasksd(MapTransform):
         """Add (K, H, W) uint8, 0 or 1, empty where an organ is absent."""
         sample = dict(data)
         masks = sample[self.first_key(sample)]
+        if isinstance(masks, LabelMasks):
+            sample["organ_masks"] = LabelMasks(masks.label, self.labels)
+            return sample
         found = torch.zeros(len(self.labels), *masks.shape[1:], dtype=torch.uint8)
         for mask, organ in zip(masks, sample["organs"], strict=True):
             found[self.labels == organ] |= mask
@@ -119,6 +131,9 @@ class BoxesFromMasksd(MapTransform):
         """Add the boxes; see :func:`~monai_cobot.transforms.boxes.boxes_from_masks`."""
         sample = dict(data)
         masks = sample[self.first_key(sample)]
+        if isinstance(masks, LabelMasks) and masks.boxes is not None:
+            sample["boxes"] = masks.boxes
+            return sample
         boxes = [boxes_from_masks(part) for part in mask_parts(masks)]
         sample["boxes"] = torch.cat(boxes) if boxes else torch.zeros(0, 4)
         return sample
@@ -176,21 +191,34 @@ class ToSAMInputd(Transform):
 
     Args:
         image_size: side S of SAM's input, in pixels.
+        deferred: only the boxes are converted. ``image`` stays as it is, ``target`` and
+            ``organ_target`` are :class:`~monai_cobot.transforms.model_masks.ModelMasks`, and
+            ``frame`` says how: :func:`~monai_cobot.inferers.prepare_slices` does the rest on the
+            device.
     """
 
-    def __init__(self, image_size: int) -> None:
+    def __init__(self, image_size: int, deferred: bool = False) -> None:
         self.transform = ToSAMInput(image_size)
+        self.deferred = deferred
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Replace the slice-frame entries of the sample by those of the model frame."""
         sample = dict(data)
         image = sample["image"]
         frame = self.transform.frame(image)
-        sample["image"], sample["target"], sample["boxes"] = self.transform(
-            image, sample.pop("masks"), sample["boxes"]
-        )
+        if self.deferred:
+            sample["boxes"] = frame.boxes_to_model(sample["boxes"])
+            sample["target"] = ModelMasks(sample.pop("masks"), frame)
+            sample["frame"] = frame
+        else:
+            sample["image"], sample["target"], sample["boxes"] = self.transform(
+                image, sample.pop("masks"), sample["boxes"]
+            )
         if "organ_masks" in sample:
-            sample["organ_target"] = frame.masks_to_model(sample.pop("organ_masks"))
+            masks = sample.pop("organ_masks")
+            sample["organ_target"] = (
+                ModelMasks(masks, frame) if self.deferred else frame.masks_to_model(masks)
+            )
         sample["original_size"] = (frame.height, frame.width)
         sample["input_size"] = frame.resized
         return sample
@@ -229,6 +257,7 @@ def slice_transforms(
     box_jitter: Mapping[str, Any] | BoxJitter | None = None,
     max_instances: int | None = None,
     organ_labels: Sequence[int] | None = None,
+    deferred: bool = False,
 ) -> UserCompose:
     """Everything between a slice with its label, or a picture with its masks, and a sample.
 
@@ -237,6 +266,8 @@ def slice_transforms(
         box_jitter: ``{mode: ..., size: ...}``, a BoxJitter, or None for exact boxes.
         max_instances: a random choice of at most so many targets is kept; None keeps all.
         organ_labels: label values of the organ table, for learned organ prompts; None without.
+        deferred: leave image and masks for the device, see :class:`ToSAMInputd`: a sample costs a
+            thousandth of a second, and little memory.
 
     Returns:
         A MONAI Compose on dictionaries, seeded by its ``set_random_state``: ``image`` (1 or 3, H,
@@ -257,10 +288,10 @@ def slice_transforms(
         chosen += [RandTargetsd(("masks", "organs", "instances"), max_instances)]
     return UserCompose(
         [
-            MasksFromLabeld("label"),
+            MasksFromLabeld("label", deferred),
             *chosen,
             BoxesFromMasksd("masks"),
-            ToSAMInputd(image_size),
+            ToSAMInputd(image_size, deferred),
             BoxJitterd("boxes", box_jitter),
         ]
     )

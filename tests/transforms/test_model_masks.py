@@ -1,0 +1,84 @@
+"""Samples whose images and masks are made on the device are the samples."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from monai_cobot.data.draws import collate_slices
+from monai_cobot.inferers import prepare_slices
+from monai_cobot.transforms import slice_transforms
+from monai_cobot.transforms.mask_runs import MaskRuns
+from monai_cobot.transforms.model_masks import LabelMasks
+
+CPU = torch.device("cpu")
+LABELS = [1, 2, 5, 9]
+
+
+def volume_slice(rows: int, columns: int) -> dict[str, object]:
+    """A slice with three organs, one of them thinner than a pixel of the model."""
+    generator = torch.Generator().manual_seed(rows)
+    label = torch.zeros(1, rows, columns, dtype=torch.uint8)
+    label[0, 10:40, 5:30] = 1
+    label[0, 50:90, 40:80] = 5
+    label[0, 61, 53] = 9
+    image = torch.randint(0, 256, (1, rows, columns), dtype=torch.uint8, generator=generator)
+    return {"image": image, "label": label, "case": "a", "slice": 3}
+
+
+def picture() -> dict[str, object]:
+    generator = torch.Generator().manual_seed(7)
+    masks = (torch.rand(11, 70, 90, generator=generator) > 0.8).to(torch.uint8)
+    image = torch.randint(0, 256, (3, 70, 90), dtype=torch.uint8, generator=generator)
+    runs = MaskRuns((mask.numpy() for mask in masks), (70, 90))
+    return {"image": image, "masks": runs, "organs": torch.tensor(LABELS * 3)[:11], "case": "b"}
+
+
+@pytest.mark.parametrize("most", [None, 2])
+@pytest.mark.parametrize("organs", [None, LABELS])
+@pytest.mark.parametrize(
+    "samples",
+    [(volume_slice(100, 120), volume_slice(120, 100)), (picture(),)],
+    ids=["volumes", "pictures"],
+)
+def test_the_same_as_at_once(samples: tuple, organs: list[int] | None, most: int | None) -> None:
+    """Bit for bit: image, boxes, targets, organ targets; slices of two shapes in a batch."""
+    prepared = []
+    for deferred in (False, True):
+        transform = slice_transforms(
+            64, {"mode": "outward", "size": 50}, most, organs, deferred=deferred
+        )
+        transform.set_random_state(seed=3)
+        batch = collate_slices([transform(dict(sample)) for sample in samples])
+        image, label, arguments, prompts = prepare_slices(batch, CPU)
+        assert (label, arguments) == (None, ())
+        prepared.append((image, prompts))
+    (image, prompts), (later, found) = prepared
+    assert torch.equal(later, image)
+    assert found.keys() == prompts.keys()
+    for key in ("boxes", "targets"):
+        for one, other in zip(prompts[key], found[key], strict=True):
+            assert other.shape == tuple(one.shape)
+            assert torch.equal(torch.stack(list(other)), torch.stack(list(one)))
+    if organs:
+        assert torch.equal(found["organ_targets"], prompts["organ_targets"])
+        assert bool((found["organ_targets"].flatten(2).amax(dim=2) == 1).any())
+
+
+def test_an_organ_smaller_than_a_pixel_is_there() -> None:
+    sample = slice_transforms(16, None, None, LABELS, deferred=True)(volume_slice(128, 128))
+    masks = sample["target"].stacked()
+    assert sample["organs"].tolist() == [1, 5, 9]
+    assert int(masks[2].sum()) == 1
+    assert torch.equal(masks, torch.stack(list(sample["target"])))
+    assert sample["organ_target"].stacked()[1].sum() == 0  # organ 2 is nowhere
+
+
+def test_masks_of_a_label() -> None:
+    label = volume_slice(100, 120)["label"][0]
+    masks = LabelMasks(label)
+    assert masks.shape == (3, 100, 120)
+    assert masks.boxes.tolist() == [[5, 10, 30, 40], [40, 50, 80, 90], [53, 61, 54, 62]]
+    assert torch.equal(masks[torch.tensor([1])][0], (label == 5).byte())
+    assert torch.equal(masks[1:][0], (label == 5).byte())
+    assert [part.shape[0] for part in masks.parts()] == [1, 1, 1]
