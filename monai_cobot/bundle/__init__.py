@@ -10,6 +10,7 @@ from monai_cobot.bundle.data import (
     find_images,
     get_dataset,
     get_preprocessing,
+    make_cache,
     read_cases,
 )
 from monai_cobot.bundle.errors import show_user_errors
@@ -63,6 +64,7 @@ __all__ = [
     "get_preprocessing",
     "inference_prompts",
     "load_trained",
+    "make_cache",
     "make_jitter",
     "make_optimizer",
     "open_run",

@@ -14,6 +14,7 @@ from monai_cobot.data.checks import check_cases
 from monai_cobot.data.fingerprint import hash_cases
 from monai_cobot.data.labelled import find_labelled
 from monai_cobot.data.organ_table import read_organ_table
+from monai_cobot.data.slice_cache import SliceCache
 from monai_cobot.data.spec import Case, DatasetSpec
 from monai_cobot.data.split_file import Split
 from monai_cobot.data.splits import resolve_split
@@ -75,6 +76,16 @@ def read_cases(
     if spec.dimensions == 3:
         return volume_transforms(preprocessing)
     return image_transforms(spec.labels, runs=training)
+
+
+def make_cache(
+    cache_dir: str | Path | None, preprocessing: Preprocessing, workers: int = 0
+) -> SliceCache | None:
+    """The cache of a training's slices, see :class:`~monai_cobot.data.slice_cache.SliceCache`."""
+    if cache_dir in (None, "", "none", "null"):
+        return None
+    folder = Path(str(cache_dir)).expanduser().resolve()
+    return SliceCache(folder, preprocessing.to_dict(), workers)
 
 
 def find_cases(dataset_dir: str | Path, spec: DatasetSpec) -> list[Case]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from monai_cobot.data.draws import DrawnDataset, Sample, collate_slices
+from monai_cobot.data.slice_cache import SliceCache
 from monai_cobot.data.spec import target_instances
 from monai_cobot.errors import CobotError
 from monai_cobot.transforms.slicing import volume_to_slices
@@ -18,12 +21,18 @@ from monai_cobot.transforms.slicing import volume_to_slices
 __all__ = ["ImageDataset", "Sample", "SliceDataset", "collate_slices"]
 
 
+Stack: TypeAlias = torch.Tensor | NDArray[np.uint8]
+"""Slices (Z, 1, H, W), in memory or mapped."""
+
+
 @dataclass(frozen=True)
 class _Slice:
+    """A slice in memory (tensors), or in a file (arrays that are mapped and read when drawn)."""
+
     case: str
     z: int
-    image: torch.Tensor
-    label: torch.Tensor
+    image: Stack
+    label: Stack
 
 
 class SliceDataset(DrawnDataset):
@@ -33,7 +42,8 @@ class SliceDataset(DrawnDataset):
     each slice with one, at even distances in the volume, as far as it has so many.
 
     Volumes are read once, when the dataset is made; of them the slices that are drawn are kept
-    as plain uint8 tensors. Draws are those of :class:`~monai_cobot.data.draws.DrawnDataset`.
+    as plain uint8 tensors, or with a ``cache`` stay in its files. Draws are those of
+    :class:`~monai_cobot.data.draws.DrawnDataset`.
 
     Args:
         data: datalist items with ``case``, ``image`` and ``label``; where an item has ``slices``
@@ -44,6 +54,7 @@ class SliceDataset(DrawnDataset):
         seed: of the draws.
         empty_slices: slices without a target for each slice with one, 0 or more.
         progress: show a bar while reading.
+        cache: keeps all slices on disk, from run to run and for several processes; else memory.
 
     Raises:
         CobotError: a volume without a target on the slices that are to be taken, or no item at
@@ -58,11 +69,18 @@ class SliceDataset(DrawnDataset):
         seed: int = 0,
         empty_slices: float = 0.0,
         progress: bool = False,
+        cache: SliceCache | None = None,
     ) -> None:
         super().__init__(transform, seed)
         _empty_count(empty_slices, 0)  # refused before a file is read
         self.data = data
         self._slices: list[_Slice] = []
+        if cache is not None:
+            for item, stacks in zip(data, cache.stacks(data, read, progress), strict=True):
+                case, (images, labels) = str(item["case"]), stacks
+                chosen = _chosen(item, images, labels, empty_slices)
+                self._slices += [_Slice(case, z, images[z], labels[z]) for z in chosen]
+            data = []
         for item in tqdm(data, desc="reading volumes", unit="volume", disable=not progress):
             self._slices += _slices_of(item, read(item), empty_slices)
         if not self._slices:
@@ -75,7 +93,8 @@ class SliceDataset(DrawnDataset):
     def entry(self, index: int) -> Sample:
         """Give ``image`` and ``label`` (1, H, W) of a slice, its ``case`` and ``slice``."""
         entry = self._slices[index]
-        return {"image": entry.image, "label": entry.label, "case": entry.case, "slice": entry.z}
+        image, label = _in_memory(entry.image), _in_memory(entry.label)
+        return {"image": image, "label": label, "case": entry.case, "slice": entry.z}
 
 
 class ImageDataset(DrawnDataset):
@@ -142,11 +161,23 @@ def _slices_of(
 ) -> list[_Slice]:
     """The slices with a target, and as many without as asked for, ascending."""
     images, labels = volume_to_slices(volume["image"]), volume_to_slices(volume["label"])
+    case, chosen = str(item["case"]), _chosen(item, images, labels, empty_slices)
+    return [_Slice(case, z, images[z].clone(), labels[z].clone()) for z in chosen]
+
+
+def _in_memory(pixels: Stack) -> torch.Tensor:
+    return pixels if isinstance(pixels, torch.Tensor) else torch.from_numpy(pixels.copy())
+
+
+def _chosen(
+    item: Mapping[str, Any], images: Stack, labels: Stack, empty_slices: float
+) -> list[int]:
+    """The z that are drawn, of stacks (Z, 1, H, W)."""
     if images.shape[0] != labels.shape[0] or images.shape[2:] != labels.shape[2:]:
         raise CobotError(
             f"{item['label']} and {item['image']} differ in shape: give the label of this image"
         )
-    holds_target = labels.flatten(1).any(dim=1)
+    holds_target = [bool(label.any()) for label in labels]
     taken = sorted(set(item.get("slices", range(len(labels)))))
     found = [z for z in taken if holds_target[z]]
     if not found:
@@ -156,8 +187,7 @@ def _slices_of(
             + ": mend the file or take the case out"
         )
     empty = [z for z in taken if not holds_target[z]]
-    found = sorted(found + _evenly(empty, _empty_count(empty_slices, len(found))))
-    return [_Slice(str(item["case"]), z, images[z].clone(), labels[z].clone()) for z in found]
+    return sorted(found + _evenly(empty, _empty_count(empty_slices, len(found))))
 
 
 def _empty_count(empty_slices: float, with_target: int) -> int:

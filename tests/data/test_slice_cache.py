@@ -1,0 +1,138 @@
+"""The slice cache: the same slices, written once, made anew when their files change."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+
+from monai_cobot.data.phantom import make_cohort
+from monai_cobot.data.slice_cache import SliceCache
+from monai_cobot.data.slices import SliceDataset
+from monai_cobot.errors import CobotError
+from monai_cobot.transforms import Preprocessing, volume_transforms
+
+CT = Preprocessing("CT", (-160, 240))
+RECIPE = CT.to_dict()
+
+
+@pytest.fixture(scope="module")
+def items(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    folder = make_cohort(tmp_path_factory.mktemp("cohort"), 3, seed=5, shape=(48, 56, 16))
+    return [
+        {
+            "case": label.name.removesuffix(".nii.gz"),
+            "patient": label.name,
+            "image": str(folder / "images" / label.name.replace(".nii.gz", "_0000.nii.gz")),
+            "label": str(label),
+        }
+        for label in sorted((folder / "labels").glob("*.nii.gz"))
+    ]
+
+
+class Counting:
+    """Reads as the bundles do, and notes in a file that it has."""
+
+    def __init__(self, notes: Path, seconds: float = 0.0) -> None:
+        self.notes, self.seconds, self.read = notes, seconds, volume_transforms(CT)
+
+    def __call__(self, item: Mapping[str, Any]) -> Mapping[str, Any]:
+        with self.notes.open("a") as file:
+            file.write(item["case"] + "\n")
+        time.sleep(self.seconds)
+        return self.read(item)
+
+    @property
+    def times(self) -> int:
+        return len(self.notes.read_text().split()) if self.notes.exists() else 0
+
+
+def keep(sample: dict[str, Any]) -> dict[str, Any]:
+    return sample
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_slices_are_those_of_memory(items, tmp_path: Path, workers: int) -> None:
+    read = Counting(tmp_path / "notes")
+    plain = SliceDataset(items, volume_transforms(CT), keep, empty_slices=0.5)
+    for times in (3, 3):  # read once, then no more
+        cache = SliceCache(tmp_path / "cache", RECIPE, workers)
+        cached = SliceDataset(items, read, keep, empty_slices=0.5, cache=cache)
+        assert read.times == times
+        assert len(cached) == len(plain)
+        for one, other in zip(plain, cached, strict=True):
+            assert (one["case"], one["slice"]) == (other["case"], other["slice"])
+            assert torch.equal(one["image"], other["image"])
+            assert torch.equal(one["label"], other["label"])
+
+
+def test_what_it_is_made_from_decides(items, tmp_path: Path) -> None:
+    """Another preprocessing, another label file, other label values: made anew; a copy: not."""
+    read, folder = Counting(tmp_path / "notes"), tmp_path / "cache"
+
+    def stacks(item: Mapping[str, Any], recipe: Mapping[str, Any] = RECIPE) -> np.ndarray:
+        return SliceCache(folder, recipe).stacks([item], read)[0][1]
+
+    item = dict(items[0])
+    stacks(item)
+    copy = tmp_path / "elsewhere.nii.gz"
+    copy.write_bytes(Path(item["label"]).read_bytes())
+    stacks({**item, "case": "other", "label": str(copy)})
+    assert read.times == 1
+    stacks(item, Preprocessing("CT", (-100, 200)).to_dict())
+    assert read.times == 2
+    label = nib.load(item["label"])
+    changed = np.asarray(label.dataobj).copy()
+    changed[changed == 1] = 2
+    nib.save(nib.Nifti1Image(changed, label.affine), copy)
+    found = stacks({**item, "label": str(copy)})
+    assert read.times == 3
+    assert not (found == 1).any()
+    stacks({**item, "label_values": {2: 2}})
+    assert read.times == 4
+
+
+def fill(folder: str, items: list[dict[str, Any]], notes: str, start: Any) -> None:
+    start.wait()
+    SliceCache(Path(folder), RECIPE).stacks(items, Counting(Path(notes), seconds=0.5))
+
+
+def test_two_processes_that_start_together_make_one_cache(items, tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    start = context.Barrier(2)
+    arguments = (str(tmp_path / "cache"), items, str(tmp_path / "notes"), start)
+    processes = [context.Process(target=fill, args=arguments) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=120)
+        assert process.exitcode == 0
+    assert Counting(tmp_path / "notes").times == len(items)
+    assert len(list((tmp_path / "cache").glob("*.npy"))) == 2 * len(items)
+
+
+def test_a_half_written_volume_is_made_again(items, tmp_path: Path) -> None:
+    read, folder = Counting(tmp_path / "notes"), tmp_path / "cache"
+    cache = SliceCache(folder, RECIPE)
+    ((image, _),) = cache.stacks(items[:1], read)
+    expected = image.copy()
+    next(folder.glob("*_label.npy")).unlink()
+    ((again, _),) = cache.stacks(items[:1], read)
+    assert read.times == 2
+    assert np.array_equal(again, expected)
+    next(folder.glob("*_image.npy")).write_bytes(b"no array")
+    with pytest.raises(CobotError, match=r"_image\.npy is damaged .*: delete it, it is made again"):
+        cache.stacks(items[:1], read)
+
+
+def test_a_folder_that_is_none(items, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CobotError, match=r"cache_dir .*file cannot be written .*: choose another"):
+        SliceCache(tmp_path / "file", RECIPE).stacks(items[:1], volume_transforms(CT))
