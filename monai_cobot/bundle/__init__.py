@@ -23,7 +23,9 @@ from monai_cobot.bundle.network import (
     load_trained,
     make_jitter,
     make_optimizer,
+    preset,
     run_columns,
+    slice_batch,
 )
 from monai_cobot.bundle.root import find_bundle_root
 from monai_cobot.bundle.run import (
@@ -69,8 +71,10 @@ __all__ = [
     "make_optimizer",
     "open_run",
     "own_share",
+    "preset",
     "read_cases",
     "refuse_earlier_evaluation",
     "run_columns",
     "show_user_errors",
+    "slice_batch",
 ]

@@ -19,6 +19,7 @@ from monai_cobot.sam import (
     LossNetwork,
     build_adapted_sam,
     build_from_adapter,
+    for_inference,
     load_adapter,
     read_manifest,
     trains_nothing,
@@ -55,6 +56,33 @@ def add_loss(network: CobotSAM, mask_loss: torch.nn.Module, chunk: int) -> LossN
     """The network with its loss, as it is trained; see :class:`~monai_cobot.sam.LossNetwork`."""
     organ_loss = None if network.organ_prompts is None else OrganLoss(mask_loss)
     return LossNetwork(network, mask_loss, organ_loss, chunk)
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "8gb": {"precision": "bf16", "prompt_chunk": 4},
+}
+"""What `memory` stands for: ids and their values. docs/speed.md has what each needs."""
+
+SLICES_ON_GPU = 8
+"""Slices that go through the encoder together on a GPU; a CPU gains nothing by several."""
+
+
+def preset(memory: str | None, name: str, default: Any) -> Any:
+    """The value of an id under a memory preset, or its default where there is none.
+
+    Raises:
+        CobotError: another preset.
+    """
+    if memory in (None, "", "none", "null"):
+        return default
+    if memory not in PRESETS:
+        raise CobotError(f"memory={memory!r}: choose one of {', '.join(PRESETS)}, or null")
+    return PRESETS[str(memory)].get(name, default)
+
+
+def slice_batch(device: torch.device | str) -> int:
+    """How many slices of a volume go through the encoder together on a device."""
+    return SLICES_ON_GPU if torch.device(device).type == "cuda" else 1
 
 
 def choose_prompts(network: CobotSAM, trained: Mapping[str, Any] | None) -> str:
@@ -111,6 +139,7 @@ def build_for_inference(
     sam_checkpoint: str | Path | None = None,
     preprocessing: Preprocessing | None = None,
     organs: Mapping[str, int] | None = None,
+    precision: str = "fp32",
     **untrained: Any,
 ) -> CobotSAM:
     """The fine-tuned model that an adapter file describes; its manifest says base and method.
@@ -120,17 +149,20 @@ def build_for_inference(
         sam_checkpoint: weights of the base model, needed for the official sizes.
         preprocessing: the bundle's; it has to be what the adapter was trained with.
         organs: the bundle's organ table; likewise.
+        precision: ``fp32`` or ``bf16``; the adapter may have been trained in the other one.
         untrained: settings of :func:`build_adapted_sam` without a checkpoint.
 
     Raises:
         CobotError: no adapter file, another base model, preprocessing or organ table.
     """
     if checkpoint in (None, "", "none"):
-        return build_network(organs, sam_checkpoint=sam_checkpoint, **untrained)
+        return build_network(
+            organs, sam_checkpoint=sam_checkpoint, precision=precision, **untrained
+        )
     checkpoint = Path(str(checkpoint)).expanduser()
     manifest = read_manifest(checkpoint)
     _check_same(checkpoint, manifest, preprocessing, organs)
-    return build_from_adapter(checkpoint, sam_checkpoint)
+    return for_inference(build_from_adapter(checkpoint, sam_checkpoint), precision)
 
 
 def _check_same(

@@ -24,6 +24,7 @@ WHOLE = {  # lowest allowed value
     "checkpoint_interval": 1,
     "num_workers": 0,
     "prompt_chunk": 1,
+    "accumulation": 1,
     "folds": 2,
     "fold": 0,
 }

@@ -87,11 +87,12 @@ class CheckpointRun:
         self.validator = validator
         self.best = -math.inf
         self.best_epoch = 0
+        self.kept = 0
 
     def attach(self, engine: Engine) -> None:
         """Registers the handler with the trainer; after the validation handler."""
         engine.add_event_handler(Events.STARTED, self.load)
-        engine.add_event_handler(Events.ITERATION_COMPLETED(every=self.interval), self.keep_place)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.keep_place)
         engine.add_event_handler(Events.COMPLETED, self.complete)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.end_epoch)
         if self.validator is not None:
@@ -119,14 +120,20 @@ class CheckpointRun:
             raise CobotError(
                 f"{file} cannot be read ({type(error).__name__}): set overwrite: true to train anew"
             ) from error
-        engine.state.iteration = iteration
+        engine.state.iteration = self.kept = iteration
         engine.state.epoch = iteration // engine.state.epoch_length
         self.sampler.start_batch = iteration
         LOGGER.info("continuing after iteration %d", iteration)
 
     def keep_place(self, engine: Engine) -> None:
-        """Writes the state within an epoch; at its end :meth:`end_epoch` does, after validation."""
-        if engine.state.iteration % engine.state.epoch_length:
+        """Writes the state within an epoch; at its end :meth:`end_epoch` does, after validation.
+
+        Where gradients of several batches are added up before a step, it waits for the step: the
+        gradients are no part of the state.
+        """
+        place = engine.state.iteration % engine.state.epoch_length
+        due = engine.state.iteration // self.interval > self.kept // self.interval
+        if due and place and place % getattr(engine, "accumulation_steps", 1) == 0:
             self._save_state(engine)
 
     def keep_best(self, validator: Engine, trainer: Engine) -> None:
@@ -161,6 +168,7 @@ class CheckpointRun:
         save_adapter(self.network, self.run.checkpoints / f"adapter_{which}.safetensors", manifest)
 
     def _save_state(self, engine: Engine) -> None:
+        self.kept = engine.state.iteration
         if idist.get_rank():
             return
         state = {

@@ -14,7 +14,14 @@ from monai_cobot.sam.embedded import BoxAnswers, EmbeddedImages, OrganAnswers
 from monai_cobot.sam.loss_network import LossNetwork
 from monai_cobot.sam.organ_prompts import PROMPTS, OrganPrompts
 from monai_cobot.sam.promptable import Clicks, decode_boxes, decode_prompts, predict_masks
-from monai_cobot.sam.simplify import fold, left_out, merge, merge_adapter, save_merged
+from monai_cobot.sam.simplify import (
+    fold,
+    for_inference,
+    left_out,
+    merge,
+    merge_adapter,
+    save_merged,
+)
 from monai_cobot.sam.sizes import SIZES, SAMSize, get_size
 
 __all__ = [
@@ -36,6 +43,7 @@ __all__ = [
     "decode_boxes",
     "decode_prompts",
     "fold",
+    "for_inference",
     "get_size",
     "hash_weights",
     "left_out",

@@ -15,6 +15,7 @@ from monai_cobot.errors import CobotError
 from monai_cobot.sam.adapted import CobotSAM
 from monai_cobot.sam.adapter_file import build_from_adapter, read_manifest
 from monai_cobot.sam.orchestrate import absorb_orchestration
+from monai_cobot.sam.precision import set_precision
 from monai_cobot.whole_file import whole_file
 
 
@@ -46,6 +47,24 @@ def merge(model: CobotSAM) -> Sam:
     folded = fold(model)
     peft.merge(folded.sam.image_encoder)
     return folded.sam
+
+
+def for_inference(model: CobotSAM, precision: str = "fp32") -> CobotSAM:
+    """A copy of the model that costs what SAM costs, with the same masks up to rounding.
+
+    The orchestration is folded, and where the method allows it everything is merged into SAM's own
+    weights. Nothing of it can be trained; learned organ prompts stay.
+
+    Args:
+        model: the fine-tuned model.
+        precision: see :func:`~monai_cobot.sam.precision.set_precision`.
+    """
+    simple = fold(model)
+    if peft.get(model.method).mergeable:
+        peft.merge(simple.sam.image_encoder)
+    simple.requires_grad_(False)
+    set_precision(simple.sam, precision)
+    return simple
 
 
 def save_merged(model: CobotSAM, path: str | Path, overwrite: bool = False) -> dict[str, Any]:
