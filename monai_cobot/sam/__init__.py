@@ -10,12 +10,14 @@ from monai_cobot.sam.adapter_file import (
 )
 from monai_cobot.sam.base import BaseModel, hash_weights, load_base
 from monai_cobot.sam.build import build_architecture, build_random
+from monai_cobot.sam.encoder import ATTENTION, speed_up
 from monai_cobot.sam.organ_prompts import PROMPTS, Answers, OrganPrompts
 from monai_cobot.sam.promptable import Clicks, decode_boxes, decode_prompts, predict_masks
 from monai_cobot.sam.simplify import fold, left_out, merge, merge_adapter, save_merged
 from monai_cobot.sam.sizes import SIZES, SAMSize, get_size
 
 __all__ = [
+    "ATTENTION",
     "PROMPTS",
     "SIZES",
     "Answers",
@@ -43,5 +45,6 @@ __all__ = [
     "read_manifest",
     "save_adapter",
     "save_merged",
+    "speed_up",
     "trains_nothing",
 ]

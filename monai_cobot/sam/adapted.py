@@ -229,10 +229,12 @@ def build_adapted_sam(
     seed: int = 0,
     prompts: str = "box",
     organs: int = 0,
+    attention: str = "auto",
+    checkpoint_blocks: bool = False,
 ) -> CobotSAM:
     """SAM with weights, adapted; the arguments of :func:`load_base` and :class:`CobotSAM`."""
     peft.get(method)  # an unknown name fails before weights are read
-    network, base = load_base(sam, sam_checkpoint, image_size)
+    network, base = load_base(sam, sam_checkpoint, image_size, attention, checkpoint_blocks)
     return CobotSAM(
         network, base, method, options, orchestrate, orchestration, seed, prompts, organs
     )

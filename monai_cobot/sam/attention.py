@@ -1,4 +1,4 @@
-"""SAM's attention and blocks, faster and without an N x N matrix: the same keys, the same results."""
+"""SAM's attention and blocks, faster and without N x N matrices: same keys, same results."""
 
 from __future__ import annotations
 
@@ -10,19 +10,16 @@ from torch.nn import functional as F
 from monai_cobot.sam.tiled_attention import TiledAttention
 from monai_cobot.sam.windows import assemble, partition
 
-_ALIGNMENT = 8
-"""Fused kernels want the number of features to be a multiple of it."""
-
 
 class FastAttention(Attention):  # type: ignore[misc]
     """SAM's attention with the parameters of :class:`segment_anything`'s, and its windows.
 
     Attributes:
-        form: ``tiled``, ``folded``, or ``auto``: tiled on a CPU, folded elsewhere. What is exported,
-            compiled, traced or scripted is folded.
+        form: ``tiled``, ``folded``, or ``auto``: tiled on a CPU, folded elsewhere. What is
+            exported, compiled, traced or scripted is folded.
     """
 
-    form: str = "auto"
+    form = "auto"
 
     def forward(self, x: Tensor, window: int = 0) -> Tensor:
         """Attend inside windows.
@@ -40,24 +37,34 @@ class FastAttention(Attention):  # type: ignore[misc]
         qkv = self.qkv(x)
         # What stands in the padding are zeros, before the projection.
         filler = self.qkv(torch.zeros_like(x[0, 0, :1])).squeeze(0) if window > 0 else qkv[0, 0, 0]
-        if not torch.jit.is_scripting() and self._tiles(x):
-            heads = (3, self.num_heads, -1)
-            y = TiledAttention.apply(
-                qkv.unflatten(-1, heads), filler.unflatten(-1, heads), rows, columns, self.scale
-            ).flatten(-2)
-        elif window > 0:
-            y = self._folded(partition(qkv, filler, window), rows, columns)
-            y = assemble(y, height, width)
+        # Nested, as TorchScript, which knows no autograd functions, skips the outer branch alone.
+        if not torch.jit.is_scripting():  # type: ignore[attr-defined]  # noqa: SIM102
+            if self._tiles(x):
+                tiled: Tensor = self.proj(self._tiled(qkv, filler, rows, columns))
+                return tiled
+        if window > 0:
+            windows = self._folded(partition(qkv, filler, window), rows, columns)
+            y = assemble(windows, height, width)
         else:
             y = self._folded(qkv, rows, columns)
         projected: Tensor = self.proj(y)
         return projected
 
-    @torch.jit.unused
     def _tiles(self, x: Tensor) -> bool:
-        if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined,no-untyped-call]
             return False
         return self.form == "tiled" or (self.form == "auto" and x.device.type == "cpu")
+
+    def _tiled(self, qkv: Tensor, filler: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        heads = (3, self.num_heads, -1)
+        y: Tensor = TiledAttention.apply(
+            torch.unflatten(qkv, -1, heads),
+            torch.unflatten(filler, -1, heads),
+            rows,
+            columns,
+            self.scale,
+        )
+        return y.flatten(-2)
 
     def _folded(self, qkv: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         batch, height, width, _ = qkv.shape
@@ -72,6 +79,7 @@ class FastBlock(Block):  # type: ignore[misc]
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.attn.__class__ = FastAttention
+        self.attn.form = "auto"
 
     def forward(self, x: Tensor) -> Tensor:
         """Attend and project: (B, H, W, D) -> (B, H, W, D)."""
@@ -118,7 +126,7 @@ def folded_attention(
     one_w = torch.eye(width, dtype=k.dtype, device=k.device) * like
     q = torch.cat((q * scale, rel_h.to(q.dtype), rel_w.to(q.dtype)), dim=-1)
     k = torch.cat((k, one_h, one_w), dim=-1)
-    pad = -q.shape[-1] % _ALIGNMENT
+    pad = (-q.shape[-1]) % 8  # fused kernels want a multiple of 8
     beyond = q.shape[-1] + pad - features
     y = F.scaled_dot_product_attention(
         F.pad(q, (0, pad)).flatten(2, 3),
@@ -126,4 +134,4 @@ def folded_attention(
         F.pad(v, (0, beyond)).flatten(2, 3),
         scale=1.0,
     )
-    return y[..., :features].unflatten(2, (height, width))
+    return torch.unflatten(y[..., :features], 2, (height, width))

@@ -13,6 +13,10 @@ from monai_cobot.sam.attention import FastAttention, FastBlock
 ATTENTION = ("auto", "stock", "tiled", "folded")
 """The forms of attention there are."""
 
+SMALL = 2**19
+"""Scores of a global block up to which segment-anything's own attention is as fast: all of them
+fit into a processor's cache. The small SAM has half as many at 256 pixels, ViT-B 1.5 times."""
+
 
 class CheckpointedEncoder(ImageEncoderViT):  # type: ignore[misc]
     """SAM's image encoder, of which backward keeps the inputs of the blocks alone.
@@ -31,9 +35,7 @@ class CheckpointedEncoder(ImageEncoderViT):  # type: ignore[misc]
         return embedding
 
 
-def speed_up(
-    encoder: nn.Module, attention: str = "auto", checkpoint_blocks: bool = False
-) -> None:
+def speed_up(encoder: nn.Module, attention: str = "auto", checkpoint_blocks: bool = False) -> None:
     """Choose how an image encoder computes; neither its keys, parameters nor results change.
 
     To be called before a fine-tuning method is injected, which then goes along.
@@ -42,8 +44,11 @@ def speed_up(
         encoder: segment-anything's, changed in place.
         attention: ``stock``, segment-anything's own; ``tiled``, scores in tiles that backward
             computes again; ``folded``, relative positions folded into queries and keys for torch's
-            fused kernels; ``auto``, the better one for the device.
-        checkpoint_blocks: keep the blocks' inputs alone for backward, which computes the rest again.
+            fused kernels; ``auto``, tiled on a CPU and folded elsewhere, but stock for an encoder
+            so small that nothing is gained. What is exported, compiled, traced or scripted is
+            folded, unless it is stock.
+        checkpoint_blocks: keep the blocks' inputs alone for backward, which computes the rest
+            again.
 
     Raises:
         CobotError: unknown form of attention, or the encoder is none of segment-anything's.
@@ -58,8 +63,15 @@ def speed_up(
             "give sam.image_encoder"
         )
     encoder.__class__ = CheckpointedEncoder if checkpoint_blocks else ImageEncoderViT
+    if attention == "auto" and _is_small(encoder):
+        attention = "stock"
     for block in encoder.blocks:
         _choose(block, attention)
+
+
+def _is_small(encoder: ImageEncoderViT) -> bool:
+    tokens = (encoder.img_size // encoder.patch_embed.proj.stride[0]) ** 2
+    return bool(encoder.blocks[0].attn.num_heads * tokens**2 <= SMALL)
 
 
 def _choose(block: nn.Module, attention: str) -> None:

@@ -1,8 +1,8 @@
 """Attention with relative positions in tiles of scores, which backward computes again.
 
-The scores of a tile live in a buffer of two megabytes, most of which the processor's cache holds: no
-N x N matrix is kept or even formed. Padded window positions are keys and values alone, the same for
-all; no query is computed for them.
+The scores of a tile live in a buffer of two megabytes, most of which the processor's cache holds:
+no N x N matrix is kept or even formed. Padded window positions are keys and values alone, the same
+for all; no query is computed for them.
 """
 
 from __future__ import annotations
@@ -45,21 +45,21 @@ class TiledAttention(torch.autograd.Function):
         y            = softmax(scores) v
 
     Arguments of ``apply``: ``qkv`` (B, H, W, 3, heads, d); ``filler`` (3, heads, d), that of padded
-    positions, None without any; ``rows`` (h, h, d) and ``columns`` (w, w, d), the relative positions
-    in a window of h x w as (query, key, feature); ``scale``. Gives (B, H, W, heads, d). The softmax
-    and all sums over tiles are in single precision at least.
+    positions, not read without any; ``rows`` (h, h, d) and ``columns`` (w, w, d), the relative
+    positions in a window of h x w as (query, key, feature); ``scale``. Gives (B, H, W, heads, d).
+    The softmax and all sums over tiles are in single precision at least.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, qkv: Tensor, filler: Tensor | None, rows: Tensor, columns: Tensor, scale: float
+        ctx: Any, qkv: Tensor, filler: Tensor, rows: Tensor, columns: Tensor, scale: float
     ) -> Tensor:
         """Attend; only the inputs are kept."""
         ctx.save_for_backward(qkv, filler, rows, columns)
         ctx.scale = scale
         out = qkv.new_empty(*qkv.shape[:3], *qkv.shape[4:])
         with torch.autocast(qkv.device.type, enabled=False):
-            for region in regions(*qkv.shape[1:3], (len(rows), len(columns))):
+            for region in regions(qkv.shape[1], qkv.shape[2], (len(rows), len(columns))):
                 windows = _gather(qkv, filler, rows, columns, region)
                 y = torch.empty_like(windows.q, memory_format=torch.contiguous_format)
                 for group, part, (buffer,) in _tiles(windows, 1):
@@ -79,22 +79,22 @@ class TiledAttention(torch.autograd.Function):
         of_rows = torch.zeros_like(rows) if wanted[2] else None
         of_columns = torch.zeros_like(columns) if wanted[3] else None
         with torch.autocast(qkv.device.type, enabled=False):
-            for region in regions(*qkv.shape[1:3], (len(rows), len(columns))):
+            for region in regions(qkv.shape[1], qkv.shape[2], (len(rows), len(columns))):
                 windows = _gather(qkv, filler, rows, columns, region)
                 of_y = _by_head(grad, region).reshape(windows.q.shape)
                 q, k, v, rel_h, rel_w = _backward(windows, of_y, ctx.scale)
                 grid = (region.height, region.width)
-                in_grid = windows.q.unflatten(1, grid)
-                rel_h, rel_w = rel_h.unflatten(1, grid), rel_w.unflatten(1, grid)
+                in_grid = torch.unflatten(windows.q, 1, grid)
+                rel_h, rel_w = torch.unflatten(rel_h, 1, grid), torch.unflatten(rel_w, 1, grid)
                 near, beside = rows[: region.height], columns[: region.width]
-                q = q.unflatten(1, grid) + torch.einsum("ghwk,hkc->ghwc", rel_h, near)
+                q = torch.unflatten(q, 1, grid) + torch.einsum("ghwk,hkc->ghwc", rel_h, near)
                 q += torch.einsum("ghwk,wkc->ghwc", rel_w, beside)
                 if of_rows is not None:
                     of_rows[: region.height] += torch.einsum("ghwk,ghwc->hkc", rel_h, in_grid)
                 if of_columns is not None:
                     of_columns[: region.width] += torch.einsum("ghwk,ghwc->wkc", rel_w, in_grid)
                 window = (len(rows), len(columns))
-                k, v = k.unflatten(1, window), v.unflatten(1, window)
+                k, v = torch.unflatten(k, 1, window), torch.unflatten(v, 1, window)
                 _scatter(q, k, v, region, of_qkv, of_filler)
         return of_qkv, of_filler, of_rows, of_columns, None
 
@@ -104,19 +104,17 @@ def _by_head(tokens: Tensor, region: Region) -> Tensor:
     return cut(tokens, region).permute(0, 1, 3, 5, 2, 4, 6)
 
 
-def _gather(
-    qkv: Tensor, filler: Tensor | None, rows: Tensor, columns: Tensor, region: Region
-) -> Windows:
+def _gather(qkv: Tensor, filler: Tensor, rows: Tensor, columns: Tensor, region: Region) -> Windows:
     height, width = region.height, region.width
     q, k, v = (_by_head(part, region) for part in qkv.unbind(3))
-    if (height, width) != (len(rows), len(columns)) and filler is not None:
+    if (height, width) != (len(rows), len(columns)):
         k, v = (
             _fill(part, value, (len(rows), len(columns)))
             for part, value in ((k, filler[1]), (v, filler[2]))
         )
     q, k, v = (part.reshape(-1, part.shape[-3] * part.shape[-2], part.shape[-1])
                for part in (q, k, v))  # fmt: skip
-    in_grid = q.unflatten(1, (height, width))
+    in_grid = torch.unflatten(q, 1, (height, width))
     rel_h = torch.einsum("ghwc,hkc->ghwk", in_grid, rows[:height]).flatten(1, 2)
     rel_w = torch.einsum("ghwc,wkc->ghwk", in_grid, columns[:width]).flatten(1, 2)
     return Windows(q, k, v, rel_h, rel_w)
@@ -149,7 +147,7 @@ def _probabilities(
 ) -> Tensor:
     """Compute a tile of softmax(scores) into the buffer."""
     rel_h, rel_w = windows.rel_h[group, part], windows.rel_w[group, part]
-    grid = buffer.unflatten(-1, (rel_h.shape[-1], rel_w.shape[-1]))
+    grid = torch.unflatten(buffer, -1, (rel_h.shape[-1], rel_w.shape[-1]))
     torch.add(rel_h.to(buffer.dtype)[..., None], rel_w.to(buffer.dtype)[..., None, :], out=grid)
     _accumulate(buffer, windows.q[group, part], windows.k[group].mT, scale)
     return torch.softmax(buffer, dim=-1, out=buffer)
@@ -185,7 +183,7 @@ def _backward(windows: Windows, of_y: Tensor, scale: float) -> Windows:
         _accumulate(v[group], of_y[group, part].mT, p.to(low))
         _product(ds, of_y[group, part], windows.v[group].mT)
         torch.ops.aten._softmax_backward_data.out(ds, p, -1, dtype, grad_input=ds)
-        grid = ds.unflatten(-1, (rel_h.shape[-1], rel_w.shape[-1]))
+        grid = torch.unflatten(ds, -1, (rel_h.shape[-1], rel_w.shape[-1]))
         rel_h[group, part], rel_w[group, part] = grid.sum(-1), grid.sum(-2)
         scores = ds.to(low)
         _product(q[group, part], scores, windows.k[group])

@@ -1,8 +1,9 @@
 """Windows of the image tokens: as a list of equal ones, or all of one size with their padding.
 
-SAM cuts the (H, W) tokens of an image into windows of w x w. Where w does not divide H or W, it pads
-with zeros at the bottom and on the right **before** the projection to q, k and v, and does not mask:
-the padding's keys and values are what the projection makes of zeros, and every token attends to them.
+SAM cuts the (H, W) tokens of an image into windows of w x w. Where w does not divide H or W, it
+pads with zeros at the bottom and on the right **before** the projection to q, k and v, and does not
+mask: the padding's keys and values are what the projection makes of zeros, and every token attends
+to them.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ def cut(tokens: Tensor, region: Region) -> Tensor:
         (B, rows, height, columns, width, ...); rows x columns windows.
     """
     part = tokens[:, region.top : region.bottom, region.left : region.right]
-    return part.unflatten(2, (-1, region.width)).unflatten(1, (-1, region.height))
+    part = torch.unflatten(part, 2, (-1, region.width))
+    return torch.unflatten(part, 1, (-1, region.height))
 
 
 def partition(tokens: Tensor, filler: Tensor, window: int) -> Tensor:
