@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from segment_anything.modeling.image_encoder import Attention, Block
 from torch import Tensor
+from torch.jit import is_scripting, is_tracing  # type: ignore[attr-defined]
 from torch.nn import functional as F
 
 from monai_cobot.sam.tiled_attention import TiledAttention
@@ -38,7 +39,7 @@ class FastAttention(Attention):  # type: ignore[misc]
         # What stands in the padding are zeros, before the projection.
         filler = self.qkv(torch.zeros_like(x[0, 0, :1])).squeeze(0) if window > 0 else qkv[0, 0, 0]
         # Nested, as TorchScript, which knows no autograd functions, skips the outer branch alone.
-        if not torch.jit.is_scripting():  # type: ignore[attr-defined]  # noqa: SIM102
+        if not is_scripting():  # noqa: SIM102
             if self._tiles(x):
                 tiled: Tensor = self.proj(self._tiled(qkv, filler, rows, columns))
                 return tiled
@@ -51,7 +52,7 @@ class FastAttention(Attention):  # type: ignore[misc]
         return projected
 
     def _tiles(self, x: Tensor) -> bool:
-        if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined,no-untyped-call]
+        if torch.compiler.is_compiling() or is_tracing():  # type: ignore[no-untyped-call]
             return False
         return self.form == "tiled" or (self.form == "auto" and x.device.type == "cpu")
 
@@ -60,8 +61,8 @@ class FastAttention(Attention):  # type: ignore[misc]
         y: Tensor = TiledAttention.apply(
             torch.unflatten(qkv, -1, heads),
             torch.unflatten(filler, -1, heads),
-            rows,
-            columns,
+            rows.to(qkv.dtype),  # autocast makes them differ
+            columns.to(qkv.dtype),
             self.scale,
         )
         return y.flatten(-2)

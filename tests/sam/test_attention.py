@@ -11,6 +11,7 @@ import torch
 from segment_anything.modeling.image_encoder import get_rel_pos
 from torch import Tensor, nn
 
+from monai_cobot.errors import CobotError
 from monai_cobot.sam import SIZES, build_architecture, load_base, speed_up, tiled_attention
 from monai_cobot.sam.attention import FastAttention, FastBlock, position_table
 from tests.peft.expected import VIT_B
@@ -104,8 +105,8 @@ def test_autocast_rounds_no_more_than_stock(attention: str) -> None:
 
 
 def _kept(model: nn.Module, picture: Tensor) -> list[int]:
-    """Numbers of values of the distinct tensors that a forward keeps for backward."""
-    own = {parameter.data_ptr() for parameter in model.parameters()}
+    """Numbers of values of the tensors that a forward makes and keeps for backward."""
+    own = {tensor.data_ptr() for tensor in (picture, *model.parameters())}
     kept: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
@@ -123,8 +124,7 @@ def _kept(model: nn.Module, picture: Tensor) -> list[int]:
 def test_no_scores_are_kept() -> None:
     scores = 2 * (512 // 16) ** 4
     assert scores in _kept(encoder(512), images(512, 1))
-    kept = _kept(encoder(512, "tiled"), images(512, 1))
-    assert max(kept) < scores / 10
+    assert max(_kept(encoder(512, "tiled"), images(512, 1))) < scores / 10
 
 
 @pytest.mark.parametrize("attention", ["stock", *FORMS])
@@ -150,18 +150,26 @@ def test_checkpointing_repeats_the_dropout() -> None:
 
 
 @forms
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*deprecated", "ignore:The TorchScript type system")
+def test_scripted(attention: str) -> None:
+    model, stock = encoder(176, attention, window=5), encoder(176, window=5)
+    scripted = torch.jit.script(model)
+    for picture in (images(176, 1), images(176, 3)):
+        assert_same(answer(scripted, picture), answer(stock, picture), EXACT, EXACT)
+
+
+@forms
 @pytest.mark.parametrize("method", [None, "lora", "adaptformer"])
-def test_scripted_traced_and_exported(attention: str, method: str | None) -> None:
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*deprecated", "ignore::torch.jit.TracerWarning")
+def test_traced_and_exported(attention: str, method: str | None) -> None:
     model = encoder(176, attention, window=5).eval()
-    if method:
-        Model(method, False, model).randomise_own()
     stock = encoder(176, window=5).eval()
     if method:
+        Model(method, False, model).randomise_own()
         Model(method, False, stock)
     stock.load_state_dict(model.state_dict())
     many = images(176, 3)
     forms = [
-        torch.jit.script(model),
         torch.jit.trace(model, (many[:2],)),
         torch.export.export(
             model, (many[:2],), dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=8)},)
@@ -211,8 +219,6 @@ def test_the_settings_arrive() -> None:
 
 
 def test_bad_settings_are_refused() -> None:
-    from monai_cobot.errors import CobotError
-
     with pytest.raises(CobotError, match="attention='flash': choose one of auto, stock, tiled"):
         speed_up(encoder(64), "flash")
     with pytest.raises(CobotError, match="checkpoint_blocks='yes': choose true or false"):
