@@ -28,6 +28,9 @@ LOGGER = logging.getLogger(__name__)
 
 make_jitter = BoxJitter.from_mapping
 
+COMPUTING = ("attention", "checkpoint_blocks")
+"""Settings of how a network computes, rather than of what."""
+
 
 def build_network(organs: Mapping[str, int] | None = None, **settings: Any) -> CobotSAM:
     """SAM, adapted; ``settings`` are those of :func:`build_adapted_sam`.
@@ -118,7 +121,8 @@ def build_for_inference(
         sam_checkpoint: weights of the base model, needed for the official sizes.
         preprocessing: the bundle's; it has to be what the adapter was trained with.
         organs: the bundle's organ table; likewise.
-        untrained: settings of :func:`build_adapted_sam` without a checkpoint.
+        untrained: settings of :func:`build_adapted_sam` without a checkpoint; of them ``attention``
+            and ``checkpoint_blocks`` hold with one too.
 
     Raises:
         CobotError: no adapter file, another base model, preprocessing or organ table.
@@ -128,7 +132,8 @@ def build_for_inference(
     checkpoint = Path(str(checkpoint)).expanduser()
     manifest = read_manifest(checkpoint)
     _check_same(checkpoint, manifest, preprocessing, organs)
-    return build_from_adapter(checkpoint, sam_checkpoint)
+    computing = {key: untrained[key] for key in COMPUTING if key in untrained}
+    return build_from_adapter(checkpoint, sam_checkpoint, **computing)
 
 
 def _check_same(

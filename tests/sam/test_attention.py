@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections import Counter
 from typing import Any
 
 import pytest
 import torch
 from segment_anything.modeling.image_encoder import get_rel_pos
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from monai_cobot import peft
 from monai_cobot.errors import CobotError
 from monai_cobot.sam import SIZES, build_architecture, load_base, speed_up, tiled_attention
 from monai_cobot.sam.attention import FastAttention, FastBlock, position_table
@@ -216,6 +219,40 @@ def test_the_settings_arrive() -> None:
     network, _ = load_base("small", "random", 64, attention="tiled", checkpoint_blocks=True)
     assert {block.attn.form for block in network.image_encoder.blocks} == {"tiled"}
     assert type(network.image_encoder).__name__ == "CheckpointedEncoder"
+
+
+class Operators(TorchDispatchMode):
+    """Counts the operators by their names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: Counter[str] = Counter()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> object:
+        self.counts[str(func)] += 1
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("attention", ["stock", *FORMS])
+@pytest.mark.parametrize("orchestrate", [False, True])
+def test_merged_runs_the_operators_of_sam(attention: str, orchestrate: bool) -> None:
+    plain, adapted = encoder(64, attention).requires_grad_(False), encoder(64, attention)
+    model = Model("lora", orchestrate, adapted)
+    with torch.no_grad():
+        with Operators() as of_sam:
+            plain(images(64))
+        with Operators() as of_lora:
+            model(images(64))
+        if orchestrate:
+            model.fold()
+        peft.merge(model.encoder)
+        with Operators() as of_merged:
+            model(images(64))
+        counts = {"sam": of_sam.counts, "lora": of_lora.counts, "merged": of_merged.counts}
+    assert counts["lora"] != counts["sam"]
+    assert counts["merged"] == counts["sam"]
 
 
 def test_bad_settings_are_refused() -> None:
