@@ -132,7 +132,8 @@ class LoRALinear(SharedLinear, AdaptedModule):
 
     def forward(self, x: Tensor) -> Tensor:
         """Project to q, k and v: (..., D) -> (..., 3 D')."""
-        y = F.linear(x, self.weight, self.bias)
+        tokens = x.reshape(-1, x.shape[-1])
+        y = F.linear(tokens, self.weight, self.bias)
         down = torch.cat((self.lora_q.mixed_down(), self.lora_v.mixed_down()))
         up_q, up_v = self.lora_q.up.weight, self.lora_v.up.weight
         rank = up_q.shape[1]
@@ -143,10 +144,10 @@ class LoRALinear(SharedLinear, AdaptedModule):
                 F.pad(up_v, (rank, 0)),
             )
         )
-        hidden = F.linear(x, down).reshape(-1, 2 * rank)
-        # In place: the product's output is nobody else's, and linear's gradient does not need it.
-        y.view(-1, y.shape[-1]).addmm_(hidden, up.mT.to(hidden.dtype))
-        return y
+        hidden = F.linear(tokens, down)
+        # In place: the output is nobody else's, and no gradient needs it.
+        y.addmm_(hidden, up.mT.to(hidden.dtype))
+        return y.view(*x.shape[:-1], -1)
 
     @torch.no_grad()
     def merged(self) -> nn.Linear:
