@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +15,21 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from monai_cobot import peft
+from monai_cobot.bundle import build_for_inference
 from monai_cobot.errors import CobotError
-from monai_cobot.sam import SIZES, build_architecture, load_base, speed_up, tiled_attention
+from monai_cobot.sam import (
+    SIZES,
+    build_adapted_sam,
+    build_architecture,
+    build_from_adapter,
+    load_base,
+    make_manifest,
+    save_adapter,
+    speed_up,
+    tiled_attention,
+)
 from monai_cobot.sam.attention import FastAttention, FastBlock, position_table
+from monai_cobot.sam.encoder import CheckpointedEncoder
 from tests.peft.expected import VIT_B
 from tests.peft.models import Model, image, randomise, small_encoder
 from tests.sam.encoders import Answer, answer, difference, encoder, images
@@ -215,10 +228,17 @@ def test_auto_leaves_an_encoder_as_it_is_where_nothing_is_gained(
     assert {isinstance(block.attn, FastAttention) for block in built.blocks} == {fast}
 
 
-def test_the_settings_arrive() -> None:
-    network, _ = load_base("small", "random", 64, attention="tiled", checkpoint_blocks=True)
-    assert {block.attn.form for block in network.image_encoder.blocks} == {"tiled"}
-    assert type(network.image_encoder).__name__ == "CheckpointedEncoder"
+def test_the_settings_arrive(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"attention": "tiled", "checkpoint_blocks": True}
+    network, _ = load_base("small", "random", 64, **settings)
+    adapted = build_adapted_sam("small", "random", 64, **settings)
+    file = tmp_path / "adapter.safetensors"
+    save_adapter(adapted, file, make_manifest(adapted))
+    read = build_from_adapter(file, **settings)
+    inferring = build_for_inference(file, **settings)
+    for sam in (network, adapted.sam, read.sam, inferring.sam):
+        assert {block.attn.form for block in sam.image_encoder.blocks} == {"tiled"}
+        assert isinstance(sam.image_encoder, CheckpointedEncoder)
 
 
 class Operators(TorchDispatchMode):
