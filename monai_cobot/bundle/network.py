@@ -30,6 +30,9 @@ LOGGER = logging.getLogger(__name__)
 
 make_jitter = BoxJitter.from_mapping
 
+COMPUTING = ("attention", "checkpoint_blocks")
+"""Settings of how a network computes, rather than of what."""
+
 
 def build_network(organs: Mapping[str, int] | None = None, **settings: Any) -> CobotSAM:
     """SAM, adapted; ``settings`` are those of :func:`build_adapted_sam`.
@@ -59,7 +62,7 @@ def add_loss(network: CobotSAM, mask_loss: torch.nn.Module, chunk: int) -> LossN
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "8gb": {"precision": "bf16", "prompt_chunk": 4},
+    "8gb": {"precision": "bf16", "checkpoint_blocks": True, "prompt_chunk": 4},
 }
 """What `memory` stands for: ids and their values. docs/speed.md has what each needs."""
 
@@ -150,7 +153,8 @@ def build_for_inference(
         preprocessing: the bundle's; it has to be what the adapter was trained with.
         organs: the bundle's organ table; likewise.
         precision: ``fp32`` or ``bf16``; the adapter may have been trained in the other one.
-        untrained: settings of :func:`build_adapted_sam` without a checkpoint.
+        untrained: settings of :func:`build_adapted_sam` without a checkpoint; of them ``attention``
+            and ``checkpoint_blocks`` hold with one too.
 
     Raises:
         CobotError: no adapter file, another base model, preprocessing or organ table.
@@ -162,7 +166,9 @@ def build_for_inference(
     checkpoint = Path(str(checkpoint)).expanduser()
     manifest = read_manifest(checkpoint)
     _check_same(checkpoint, manifest, preprocessing, organs)
-    return for_inference(build_from_adapter(checkpoint, sam_checkpoint), precision)
+    computing = {key: untrained[key] for key in COMPUTING if key in untrained}
+    model = build_from_adapter(checkpoint, sam_checkpoint, **computing)
+    return for_inference(model, precision)
 
 
 def _check_same(

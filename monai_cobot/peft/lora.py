@@ -82,6 +82,14 @@ class LoRABottleneck(nn.Module):
         update: Tensor = self.up(self.scale * self.mix(self.down(x)))
         return update
 
+    def mixed_down(self) -> Tensor:
+        """``scale * mix(down)`` as one matrix, (V, D); differentiable.
+
+        ``mix`` is linear, so that it may act on the matrix as well as on what comes out of it.
+        """
+        down: Tensor = self.mix(self.down.weight.mT).mT
+        return down if self.scale == 1 else self.scale * down
+
     def matrix(self) -> Tensor:
         """The update as one matrix without ``mix``, (D', D), float64 on the CPU."""
         return self.scale * in_double(self.up.weight) @ in_double(self.down.weight)
@@ -95,7 +103,9 @@ class LoRALinear(SharedLinear, AdaptedModule):
         q, k, v = split(W x + b)
         y       = [q + lora_q(x), k, v + lora_v(x)]
 
-    The keys ``weight`` and ``bias`` stay those of the base projection.
+    Both are one product: the ``down`` matrices stand on top of each other, mixed already, and the
+    ``up`` matrices are the blocks of a (3 D', 2 r) matrix, which is added in place. The keys
+    ``weight`` and ``bias`` stay those of the base projection.
 
     Args:
         base: projection (D -> 3 D'); its parameters are shared, not copied.
@@ -122,8 +132,22 @@ class LoRALinear(SharedLinear, AdaptedModule):
 
     def forward(self, x: Tensor) -> Tensor:
         """Project to q, k and v: (..., D) -> (..., 3 D')."""
-        q, k, v = F.linear(x, self.weight, self.bias).chunk(3, dim=-1)
-        return torch.cat((q + self.lora_q(x), k, v + self.lora_v(x)), dim=-1)
+        tokens = x.reshape(-1, x.shape[-1])
+        y = F.linear(tokens, self.weight, self.bias)
+        down = torch.cat((self.lora_q.mixed_down(), self.lora_v.mixed_down()))
+        up_q, up_v = self.lora_q.up.weight, self.lora_v.up.weight
+        rank = up_q.shape[1]
+        up = torch.cat(
+            (
+                F.pad(up_q, (0, rank)),
+                up_q.new_zeros(up_q.shape[0], 2 * rank),
+                F.pad(up_v, (rank, 0)),
+            )
+        )
+        hidden = F.linear(tokens, down)
+        # In place: the output is nobody else's, and no gradient needs it.
+        y.addmm_(hidden, up.mT.to(hidden.dtype))
+        return y.view(*x.shape[:-1], -1)
 
     @torch.no_grad()
     def merged(self) -> nn.Linear:

@@ -69,11 +69,13 @@ class SideRung(nn.Module):
     global blocks: what is far away comes over the ladder.
     """
 
-    def __init__(self, features: int, side: int, heads: int, window: int) -> None:
+    def __init__(
+        self, features: int, side: int, heads: int, window: int, kind: type[Block]
+    ) -> None:
         super().__init__()
         self.ladder = nn.Linear(features, side)
         self.gate = nn.Parameter(torch.zeros(()))
-        self.block = Block(
+        self.block = kind(
             dim=side,
             num_heads=heads,
             norm_layer=partial(nn.LayerNorm, eps=1e-6),
@@ -105,13 +107,14 @@ class LadderBlock(nn.Module, AdaptedModule):
         self.window_size: Any = base.window_size
         self.rung, self.entry = rung, entry
         self.features = rung.ladder.in_features
+        self.kind = type(base)
 
     def forward(self, x: Tensor) -> Tensor:
         """Run both: (B, H, W, D) or (B, H, W, D + d) -> (B, H, W, D + d)."""
         # Contiguous, so that the same kernels run as without the side network.
         main = x[..., : self.features].detach().contiguous()
         s = x[..., self.features :] if self.entry is None else self.entry(main)
-        following = Block.forward(self, main)
+        following = self.kind.forward(self, main)
         return torch.cat((following, self.rung(following, s)), dim=-1)
 
     def merged(self) -> nn.Module:
@@ -184,7 +187,7 @@ def inject(encoder: nn.Module, config: LSTConfig) -> Adaptation:
             neck = LadderNeck(base, side)
             neck.side.to(like)
             return neck
-        rung = SideRung(features, side, heads, window).to(like)
+        rung = SideRung(features, side, heads, window, type(first)).to(like)
         return LadderBlock(
             base, rung, nn.Linear(features, side).to(like) if base is first else None
         )

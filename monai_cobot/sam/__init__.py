@@ -11,6 +11,7 @@ from monai_cobot.sam.adapter_file import (
 from monai_cobot.sam.base import BaseModel, hash_weights, load_base
 from monai_cobot.sam.build import build_architecture, build_random
 from monai_cobot.sam.embedded import BoxAnswers, EmbeddedImages, OrganAnswers
+from monai_cobot.sam.encoder import ATTENTION, speed_up
 from monai_cobot.sam.loss_network import LossNetwork
 from monai_cobot.sam.organ_prompts import PROMPTS, OrganPrompts
 from monai_cobot.sam.promptable import Clicks, decode_boxes, decode_prompts, predict_masks
@@ -25,6 +26,7 @@ from monai_cobot.sam.simplify import (
 from monai_cobot.sam.sizes import SIZES, SAMSize, get_size
 
 __all__ = [
+    "ATTENTION",
     "PROMPTS",
     "SIZES",
     "BaseModel",
@@ -56,5 +58,6 @@ __all__ = [
     "read_manifest",
     "save_adapter",
     "save_merged",
+    "speed_up",
     "trains_nothing",
 ]

@@ -213,10 +213,12 @@ def build_adapted_sam(
     prompts: str = "box",
     organs: int = 0,
     precision: str = "fp32",
+    attention: str = "auto",
+    checkpoint_blocks: bool = False,
 ) -> CobotSAM:
     """SAM with weights, adapted; the arguments of :func:`load_base` and :class:`CobotSAM`."""
     peft.get(method)  # an unknown name fails before weights are read
-    network, base = load_base(sam, sam_checkpoint, image_size)
+    network, base = load_base(sam, sam_checkpoint, image_size, attention, checkpoint_blocks)
     return CobotSAM(
         network, base, method, options, orchestrate, orchestration, seed, prompts, organs, precision
     )

@@ -101,12 +101,19 @@ def load_adapter(model: CobotSAM, path: str | Path) -> dict[str, Any]:
     return manifest
 
 
-def build_from_adapter(path: str | Path, sam_checkpoint: str | Path | None = None) -> CobotSAM:
+def build_from_adapter(
+    path: str | Path,
+    sam_checkpoint: str | Path | None = None,
+    attention: str = "auto",
+    checkpoint_blocks: bool = False,
+) -> CobotSAM:
     """The fine-tuned model that an adapter file describes, on its base model.
 
     Args:
         path: the adapter file.
         sam_checkpoint: weights of the base model, needed for the official sizes.
+        attention: how the image encoder computes; see :func:`speed_up`.
+        checkpoint_blocks: likewise.
     """
     manifest = read_manifest(path)
     base = manifest["base"]
@@ -122,6 +129,8 @@ def build_from_adapter(path: str | Path, sam_checkpoint: str | Path | None = Non
         manifest["orchestration"],
         prompts=manifest["prompts"],
         organs=len(manifest.get("organs", ())),
+        attention=attention,
+        checkpoint_blocks=checkpoint_blocks,
     )
     load_adapter(model, path)
     return model

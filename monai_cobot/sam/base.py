@@ -17,6 +17,7 @@ from torch import Tensor
 
 from monai_cobot.errors import CobotError
 from monai_cobot.sam.build import build_architecture, build_random
+from monai_cobot.sam.encoder import speed_up
 from monai_cobot.sam.fetch import default_folder
 from monai_cobot.sam.positions import interpolate_positions, is_position_table
 from monai_cobot.sam.shipped import SHIPPED, load_shipped
@@ -54,6 +55,8 @@ def load_base(
     sam: str = "small",
     sam_checkpoint: str | Path | None = None,
     image_size: int | None = None,
+    attention: str = "auto",
+    checkpoint_blocks: bool = False,
 ) -> tuple[Sam, BaseModel]:
     """SAM with weights at the wanted input size, and its identity.
 
@@ -65,16 +68,19 @@ def load_base(
         sam_checkpoint: a ``.pth`` as Meta distributes it, a ``.safetensors`` with the same keys, or
             ``random`` for seeded random weights. ``small`` needs none: it has shipped weights.
         image_size: side of the square input in pixels; default 1024, 256 for ``small``.
+        attention: how the image encoder computes; see :func:`speed_up`.
+        checkpoint_blocks: whether it keeps its blocks' inputs alone for backward; likewise.
 
     Raises:
-        CobotError: unknown size, an official size without weights, a file that is missing, is no
-            checkpoint, belongs to another size, or is not the one that was shipped.
+        CobotError: unknown size or attention, an official size without weights, a file that is
+            missing, is no checkpoint, belongs to another size, or is not the one that was shipped.
     """
     size = get_size(sam)
     side = size.image_size if image_size is None else image_size
     if not sam_checkpoint and size.official:
         raise CobotError(_missing_checkpoint(sam))
     network = build_architecture(size, side)
+    speed_up(network.image_encoder, attention, checkpoint_blocks)
     if str(sam_checkpoint) == RANDOM or not (sam_checkpoint or sam in SHIPPED):
         weights, state = RANDOM, build_random(size, RANDOM_SEED).state_dict()
     elif not sam_checkpoint:

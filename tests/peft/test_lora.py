@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from monai_cobot import peft
 from monai_cobot.errors import CobotError
+from monai_cobot.orchestration import Orchestrator
 from monai_cobot.peft import LoRAConfig, LoRALinear
 from monai_cobot.peft.lora import LoRABottleneck
 from tests.peft.models import randomise, small_encoder
@@ -94,3 +98,55 @@ def test_alpha_out_of_range(alpha: object) -> None:
 def test_not_a_projection_to_q_k_and_v() -> None:
     with pytest.raises(CobotError, match=r"projection to 16 features .* multiple of 3"):
         LoRALinear(nn.Linear(6, 16), LoRAConfig())
+
+
+TOKENS = 4099
+"""A length that nothing else has."""
+
+
+class TokenOperators(TorchDispatchMode):
+    """Counts the operators that read or write the tokens, views not among them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> object:
+        found = func(*args, **(kwargs or {}))
+        tensors = [t for t in tree_leaves((args, kwargs, found)) if isinstance(t, torch.Tensor)]
+        if not func.is_view and any(TOKENS in tensor.shape for tensor in tensors):
+            self.count += 1
+        return found
+
+
+class TwoAdditions(LoRALinear):
+    """The usual form: two products into slices of q, k and v."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = F.linear(x, self.weight, self.bias)
+        width = y.shape[-1] // 3
+        y[..., :width] += self.lora_q(x)
+        y[..., 2 * width :] += self.lora_v(x)
+        return y
+
+
+@pytest.mark.parametrize("orchestrate", [False, True])
+def test_fewer_operators_on_tokens_than_with_two_additions(orchestrate: bool) -> None:
+    counts, found = [], []
+    for kind in (LoRALinear, TwoAdditions):
+        torch.manual_seed(0)
+        lora = kind(nn.Linear(8, 24, dtype=torch.float64), LoRAConfig(4))
+        randomise(lora)
+        if orchestrate and kind is LoRALinear:
+            Orchestrator(2, 4, dtype=torch.float64).attach(lora.bottlenecks)
+        x = torch.ones(TOKENS, 8, dtype=torch.float64, requires_grad=True)
+        with TokenOperators() as operators:
+            y = lora(x)
+            y.backward(torch.ones_like(y))
+        counts.append(operators.count)
+        found.append(y.detach())
+    assert counts[0] < counts[1]
+    if not orchestrate:
+        torch.testing.assert_close(found[0], found[1], rtol=TOLERANCE, atol=TOLERANCE)
