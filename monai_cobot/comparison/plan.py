@@ -22,6 +22,10 @@ from monai_cobot.sam.adapted import orchestratable_methods, orchestration_settin
 ZERO_SHOT = "zero_shot"
 PATHS = ("sam_checkpoint", "organ_table")
 """Ids that name a file: relative ones are taken from the YAML's folder."""
+RELATION_RATES = {"relation_lr", "relation_share"}
+"""Two ways to give the relation matrix a rate: a list, or a share of ``orchestration_lr``."""
+
+RateLists = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class MethodPlan:
         options: of the method.
         orchestrate: whether the blocks communicate.
         orchestration: its settings.
-        rates: lists of its own, over those of the plan.
+        rates: lists of its own, over those of the plan; ``relation_share`` is a number.
     """
 
     name: str
@@ -42,7 +46,13 @@ class MethodPlan:
     options: Mapping[str, Any]
     orchestrate: bool
     orchestration: Mapping[str, Any]
-    rates: Mapping[str, list[float]]
+    rates: RateLists
+
+    @property
+    def learns_relation(self) -> bool:
+        """Whether a relation matrix is trained."""
+        settings = orchestration_settings(self.orchestration)
+        return self.orchestrate and settings.communicates and settings.relation == "learnable"
 
     @property
     def folder(self) -> str:
@@ -99,7 +109,7 @@ class Plan:
     out: Path
     seeds: tuple[int, ...]
     trials: int
-    rates: Mapping[str, list[float]]
+    rates: RateLists
     methods: tuple[MethodPlan, ...]
     datasets: tuple[DatasetPlan, ...]
     pairs: tuple[tuple[str, str], ...] | None
@@ -112,7 +122,14 @@ class Plan:
             CobotError: fewer than there are trials.
         """
         lists = {"orchestration_lr": paper, **self.rates, **method.rates}
-        return Rates.draw(lists, method.orchestrate, self.trials, method.name)
+        names = ["lr", *(["orchestration_lr"] if method.orchestrate else [])]
+        share = None
+        if method.learns_relation:
+            # A method's own word on its relation matrix stands before the plan's.
+            said = method.rates if RELATION_RATES & {*method.rates} else self.rates
+            names += ["relation_lr"] if "relation_lr" in said else []
+            share = said.get("relation_share")
+        return Rates.draw(lists, names, self.trials, method.name, share)
 
 
 def load_plan(file: str | Path) -> Plan:

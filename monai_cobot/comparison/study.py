@@ -22,9 +22,9 @@ from monai_cobot.data.spec import DatasetSpec
 from monai_cobot.errors import CobotError
 
 OWN = (
-    "method", "method_options", "orchestrate", "orchestration", "lr", "orchestration_lr", "seed",
-    "output_dir", "split_file", "dataset_dir", "bundle_root", "cases", "split", "resume",
-    "overwrite", "checkpoint", "split_by",
+    "method", "method_options", "orchestrate", "orchestration", "lr", "orchestration_lr",
+    "relation_lr", "seed", "output_dir", "split_file", "dataset_dir", "bundle_root", "cases",
+    "split", "resume", "overwrite", "checkpoint", "split_by",
 )  # fmt: skip
 """Ids that the comparison sets itself."""
 

@@ -20,8 +20,8 @@ from tests.bundle.small_data import small_data
 
 USER_IDS = [
     "dataset_dir", "output_dir", "epochs", "method", "orchestrate", "sam", "sam_checkpoint",
-    "image_size", "lr", "orchestration_lr", "box_jitter", "eval_box_jitter", "seed", "split_file",
-    "resume", "overwrite",
+    "image_size", "lr", "orchestration_lr", "relation_lr", "box_jitter", "eval_box_jitter", "seed",
+    "split_file", "resume", "overwrite",
 ]  # fmt: skip
 
 

@@ -42,6 +42,29 @@ def test_six_rows_of_an_ablation_are_six_methods(write_plan: WritePlan) -> None:
     assert plan.methods[3].ids()["orchestration"] == {"head": "none"}
 
 
+def test_rate_of_the_relation_matrix_is_for_methods_that_learn_one(write_plan: WritePlan) -> None:
+    """LoRA + orchestration: T = 24. A method's own word stands before the plan's."""
+    orchestrated: dict[str, Any] = {"method": "lora", "orchestrate": True}
+    rates = {"lr": [1e-3, 3e-3], "orchestration_lr": [1e-2, 3e-2], "relation_share": 0.5}
+    methods = [
+        "lora",
+        orchestrated,
+        {**orchestrated, "name": "mc", "orchestration": {"coefficients": "mc"}},
+        {**orchestrated, "name": "fixed", "orchestration": {"relation": "random"}},
+        {**orchestrated, "name": "own", "rates": {"relation_lr": [1e-5]}},
+    ]
+    plan = load_plan(write_plan(methods=methods, rates=rates))
+    found = {method.name: plan.rates_of(method, [1.0]) for method in plan.methods}
+    for tried in found["LoRA + orchestration"]:
+        assert tried.relation_lr == pytest.approx(0.5 * (tried.orchestration_lr or 0))
+    for name in ("LoRA", "mc", "fixed"):
+        assert all(tried.relation_lr is None for tried in found[name])
+    assert all(tried.relation_lr == 1e-5 for tried in found["own"])
+    for changes in ({"relation_share": 0}, {"relation_lr": [1e-3], "relation_share": 0.5}):
+        with pytest.raises(CobotError, match="at rates"):
+            load_plan(write_plan(rates={"lr": [1e-3], **changes}))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
