@@ -17,14 +17,18 @@ from monai_cobot.comparison.comparing import Compared
 from monai_cobot.comparison.prompts import draw_prompts, prompt_scores
 from monai_cobot.comparison.qualitative import draw_qualitative
 from monai_cobot.metrics import dice_box_plot, palette, relation_heat_maps
+from monai_cobot.sam.adapted import RELATION
 from monai_cobot.whole_file import whole_file
 
-RELATION = "orchestrator.relation_matrix"
 QUERY_VALUE = ("lora", "dora")
 _DPI = 150
 _WIDE = 4  # from this ratio on a logarithmic axis has labels that can be read
 _SITES = 40  # so many names can be read along a matrix
 _MARKERS = "osD^vP"
+_CHANGE = (
+    "what training changed of the relation matrix (S - I); a row receives, a column gives. Rows "
+    "that changed as one are gains of their sites, see docs/method.md"
+)
 
 
 def draw_figures(
@@ -120,7 +124,7 @@ def _relations(compared: Compared, folder: Path) -> Iterator[tuple[str, Path]]:
         if len(sizes) == 1:
             file_name = folder / f"{method.folder}_relation.png"
             relation_heat_maps(matrices, site_names(method.method, sizes.pop()), file_name)
-            yield f"{method.name}: relation matrix, a row receives, a column gives", file_name
+            yield f"{method.name}: {_CHANGE}", file_name
 
 
 def site_names(method: str, sites: int) -> list[str]:

@@ -16,11 +16,12 @@ from monai_cobot.comparison import tables
 from monai_cobot.comparison.answers import Cost
 from monai_cobot.comparison.comparing import Comparison
 from monai_cobot.comparison.differences import Difference, pairs
-from monai_cobot.comparison.figures import RELATION, draw_parameters, site_names
+from monai_cobot.comparison.figures import draw_parameters, site_names
 from monai_cobot.comparison.plan import load_plan
 from monai_cobot.comparison.published import Published, read_published
 from monai_cobot.comparison.report import page_text, write_report
 from monai_cobot.sam import build_adapted_sam
+from monai_cobot.sam.adapted import RELATION
 from tests.comparison.conftest import WritePlan, make_answer
 
 COST = Cost(147456, 4205796, 0.25, 1024 * 2**20, "process", 3 * 2**20)
