@@ -16,6 +16,7 @@ from monai_cobot.comparison.answers import Answer
 from monai_cobot.comparison.comparing import Compared
 from monai_cobot.comparison.prompts import draw_prompts, prompt_scores
 from monai_cobot.comparison.qualitative import draw_qualitative
+from monai_cobot.errors import CobotError
 from monai_cobot.metrics import dice_box_plot, palette, relation_heat_maps
 from monai_cobot.sam.adapted import RELATION
 from monai_cobot.whole_file import whole_file
@@ -49,8 +50,11 @@ def draw_figures(
             draw_parameters(found, file)
             yield f"{dataset}: Dice against trained parameters", file
         file = folder / f"{dataset}_cases.png"
-        if draw_qualitative(compared, study, found, file):
-            yield f"{dataset}: best, median and worst case; truth solid, answer dashed", file
+        try:
+            if draw_qualitative(compared, study, found, file):
+                yield f"{dataset}: best, median and worst case; truth solid, answer dashed", file
+        except (OSError, RuntimeError, CobotError) as error:  # MONAI wraps as RuntimeError
+            compared.broken.append(f"{dataset}: no figure of cases, some cannot be read: {error}")
         prompted = [score for score in prompt_scores(compared) if score.dataset == dataset]
         if prompted:
             file = folder / f"{dataset}_prompts.png"
