@@ -149,6 +149,15 @@ def test_optimiser_is_adam(cohort: Path) -> None:
     }  # fmt: skip
 
 
+def test_relation_matrix_has_a_share_of_the_orchestrations_rate() -> None:
+    parser = ConfigParser(ConfigParser.load_config_file(str(ADOME / "configs" / "train.yaml")))
+    parser.update({"sam": "small", "image_size": 64, "relation_lr": "$@orchestration_lr / 24"})
+    optimizer = parser.get_parsed_content("optimizer")
+    (group,) = [group for group in optimizer.param_groups if group["name"] == "relation_lr"]
+    assert group["lr"] == 1.25e-4 / 24
+    assert [parameter.shape for parameter in group["params"]] == [(24, 24)]
+
+
 def test_bundle_runs_where_its_folder_alone_is_copied(
     cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
