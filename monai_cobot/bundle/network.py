@@ -16,6 +16,7 @@ from monai_cobot.losses import OrganLoss
 from monai_cobot.metrics import Run
 from monai_cobot.sam import (
     CobotSAM,
+    FeatureCache,
     LossNetwork,
     build_adapted_sam,
     build_from_adapter,
@@ -56,10 +57,25 @@ def make_optimizer(
     return torch.optim.Adam(groups)
 
 
-def add_loss(network: CobotSAM, mask_loss: torch.nn.Module, chunk: int) -> LossNetwork:
-    """The network with its loss, as it is trained; see :class:`~monai_cobot.sam.LossNetwork`."""
+def add_loss(
+    network: CobotSAM,
+    mask_loss: torch.nn.Module,
+    chunk: int,
+    feature_cache: str | Path | None = None,
+) -> LossNetwork:
+    """The network with its loss, as it is trained; see :class:`~monai_cobot.sam.LossNetwork`.
+
+    Args:
+        network: the network.
+        mask_loss: of logits and targets.
+        chunk: boxes that are decoded in one batch.
+        feature_cache: folder of a :class:`~monai_cobot.sam.FeatureCache`, or None.
+    """
     organ_loss = None if network.organ_prompts is None else OrganLoss(mask_loss)
-    return LossNetwork(network, mask_loss, organ_loss, chunk)
+    features = None
+    if feature_cache not in (None, "", "none", "null"):
+        features = FeatureCache(Path(str(feature_cache)).expanduser().resolve(), network)
+    return LossNetwork(network, mask_loss, organ_loss, chunk, features)
 
 
 PRESETS: dict[str, dict[str, Any]] = {

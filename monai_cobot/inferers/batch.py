@@ -187,8 +187,9 @@ def prepare_slices(
 
     Returns:
         images (B, 3, S, S); no label; and as keyword arguments ``boxes`` and ``targets`` of each
-        image, with ``organ_targets`` (B, K, S, S) where the samples have them. The targets are
-        bytes, and the network takes them chunk by chunk.
+        image, with ``organ_targets`` (B, K, S, S) where the samples have them, and ``pixels``, the
+        images as they were, of samples that were deferred. The targets are bytes, and the network
+        takes them chunk by chunk.
     """
     image, targets = batch["image"], list(batch["target"])
     organs = list(batch.get("organ_target", ()))
@@ -202,6 +203,8 @@ def prepare_slices(
         "boxes": [boxes.to(device, non_blocking=non_blocking) for boxes in batch["boxes"]],
         "targets": targets,
     }
+    if "frame" in batch:
+        prompts["pixels"] = list(batch["image"])
     if organs:
         prompts["organ_targets"] = torch.stack(organs).to(device, non_blocking=non_blocking)
     return image.to(device, non_blocking=non_blocking), None, (), prompts

@@ -12,6 +12,7 @@ from monai_cobot.sam.base import BaseModel, hash_weights, load_base
 from monai_cobot.sam.build import build_architecture, build_random
 from monai_cobot.sam.embedded import BoxAnswers, EmbeddedImages, OrganAnswers
 from monai_cobot.sam.encoder import ATTENTION, speed_up
+from monai_cobot.sam.feature_cache import FeatureCache
 from monai_cobot.sam.loss_network import LossNetwork
 from monai_cobot.sam.organ_prompts import PROMPTS, OrganPrompts
 from monai_cobot.sam.promptable import Clicks, decode_boxes, decode_prompts, predict_masks
@@ -34,6 +35,7 @@ __all__ = [
     "Clicks",
     "CobotSAM",
     "EmbeddedImages",
+    "FeatureCache",
     "LossNetwork",
     "OrganAnswers",
     "OrganPrompts",

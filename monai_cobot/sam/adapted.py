@@ -18,6 +18,7 @@ from monai_cobot.sam.base import BaseModel, load_base
 from monai_cobot.sam.embedded import EmbeddedImages
 from monai_cobot.sam.orchestrate import orchestrate as attach_orchestrator
 from monai_cobot.sam.organ_prompts import PROMPTS, OrganPrompts
+from monai_cobot.sam.partial import inject_last
 from monai_cobot.sam.precision import set_precision
 from monai_cobot.sam.promptable import predict_masks
 
@@ -46,6 +47,7 @@ class CobotSAM(nn.Module):
         prompts: ``box``; ``organ`` for learned organ prompts; or ``both``.
         organs: number of organs K that have a learned prompt; not used with ``box``.
         precision: ``fp32`` or ``bf16``, see :func:`~monai_cobot.sam.precision.set_precision`.
+        last_blocks: the method is put into so many of the last blocks alone; None takes all.
 
     Raises:
         CobotError: unknown method or option, a method that cannot be orchestrated, a hidden
@@ -65,6 +67,7 @@ class CobotSAM(nn.Module):
         prompts: str = "box",
         organs: int = 0,
         precision: str = "fp32",
+        last_blocks: int | None = None,
     ) -> None:
         super().__init__()
         description = peft.get(method)
@@ -87,12 +90,17 @@ class CobotSAM(nn.Module):
         self.options = asdict(config)
         self.orchestration = asdict(settings) if orchestrate else {}
         self.prompts = prompts
+        self.last_blocks = last_blocks
         self.orchestrator: Orchestrator | None = None
         self.organ_prompts: OrganPrompts | None = None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             sam.requires_grad_(False)
-            self.adaptation = description.inject(sam.image_encoder, config)
+            self.adaptation = (
+                description.inject(sam.image_encoder, config)
+                if last_blocks is None
+                else inject_last(description, sam.image_encoder, config, last_blocks)
+            )
             sam.mask_decoder.requires_grad_(description.trains_decoder)
             if orchestrate:
                 self.orchestrator = attach_orchestrator(self.adaptation, settings)
@@ -122,9 +130,12 @@ class CobotSAM(nn.Module):
             return predict_masks(self.sam, image, boxes)
         return self.embed(image).organ_answers().found
 
-    def embed(self, image: Tensor) -> EmbeddedImages:
-        """Runs the encoder on images (B, 3, S, S); prompts are answered from what it gives."""
-        return EmbeddedImages(self.sam, image, self.organ_prompts)
+    def embed(self, image: Tensor, embeddings: Tensor | None = None) -> EmbeddedImages:
+        """Runs the encoder on images (B, 3, S, S); prompts are answered from what it gives.
+
+        With ``embeddings`` (B, C, h, w) that are known already it is not run.
+        """
+        return EmbeddedImages(self.sam, image, self.organ_prompts, embeddings)
 
     def adapter_keys(self) -> list[str]:
         """Keys of the state dict that fine-tuning makes: adapter, orchestration, decoder.
@@ -233,12 +244,23 @@ def build_adapted_sam(
     precision: str = "fp32",
     attention: str = "auto",
     checkpoint_blocks: bool = False,
+    last_blocks: int | None = None,
 ) -> CobotSAM:
     """SAM with weights, adapted; the arguments of :func:`load_base` and :class:`CobotSAM`."""
     peft.get(method)  # an unknown name fails before weights are read
     network, base = load_base(sam, sam_checkpoint, image_size, attention, checkpoint_blocks)
     return CobotSAM(
-        network, base, method, options, orchestrate, orchestration, seed, prompts, organs, precision
+        network,
+        base,
+        method,
+        options,
+        orchestrate,
+        orchestration,
+        seed,
+        prompts,
+        organs,
+        precision,
+        last_blocks,
     )
 
 

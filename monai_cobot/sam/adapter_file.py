@@ -39,6 +39,7 @@ def make_manifest(model: CobotSAM, **details: Any) -> dict[str, Any]:
         "orchestrate": model.orchestrated,
         "orchestration": model.orchestration,
         "prompts": model.prompts,
+        "last_blocks": model.last_blocks,
         "sizes": {
             "sites": model.adaptation.sites,
             "hidden": model.adaptation.hidden,
@@ -129,6 +130,7 @@ def build_from_adapter(
         manifest["orchestration"],
         prompts=manifest["prompts"],
         organs=len(manifest.get("organs", ())),
+        last_blocks=manifest.get("last_blocks"),
         attention=attention,
         checkpoint_blocks=checkpoint_blocks,
     )

@@ -65,12 +65,19 @@ class EmbeddedImages:
         sam: the network.
         image: (B, 3, S, S), normalised and padded (model frame).
         prompts: the learned organ prompts, where the network has them.
+        embeddings: (B, C, h, w), where they are known; None runs the encoder.
     """
 
-    def __init__(self, sam: Sam, image: Tensor, prompts: OrganPrompts | None = None) -> None:
+    def __init__(
+        self,
+        sam: Sam,
+        image: Tensor,
+        prompts: OrganPrompts | None = None,
+        embeddings: Tensor | None = None,
+    ) -> None:
         self.sam, self.organ_prompts = sam, prompts
         self.image = image
-        self.embeddings = encode(sam, image)
+        self.embeddings = encode(sam, image) if embeddings is None else embeddings
 
     def box_answers(self, boxes: Sequence[Tensor]) -> BoxAnswers:
         """Answers to the boxes of every image, one after the other; one batch of the decoder.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,13 @@ from monai_cobot.sam.embedded import answer_boxes, owners_of
 
 MaskLoss = Callable[[Tensor, Tensor], Tensor]
 OrganLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+class Features(Protocol):
+    """What gives the embeddings of images, as :class:`~monai_cobot.sam.FeatureCache`."""
+
+    def embeddings(self, image: Tensor, pixels: Sequence[Tensor]) -> Tensor:
+        """(B, C, h, w) of images (B, 3, S, S), known by their pixels."""
 
 
 class LossNetwork(nn.Module):
@@ -34,6 +42,7 @@ class LossNetwork(nn.Module):
         organ_loss: of the organ prompts' logits (B, K, S, S), their quality (B, K) and targets
             (B, K, S, S); added where there are such targets.
         chunk: boxes that are decoded in one batch.
+        features: keeps what the frozen blocks make of an image; None computes it each time.
 
     Raises:
         CobotError: a chunk of less than one box.
@@ -45,11 +54,12 @@ class LossNetwork(nn.Module):
         mask_loss: MaskLoss,
         organ_loss: OrganLoss | None = None,
         chunk: int = 16,
+        features: Features | None = None,
     ) -> None:
         super().__init__()
         if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
             raise CobotError(f"prompt_chunk={chunk!r}: give a whole number of at least 1")
-        self.network, self.chunk = network, chunk
+        self.network, self.chunk, self.features = network, chunk, features
         self.mask_loss, self.organ_loss = mask_loss, organ_loss
 
     def forward(
@@ -58,6 +68,7 @@ class LossNetwork(nn.Module):
         boxes: Sequence[Tensor],
         targets: Sequence[Sequence[Tensor]],
         organ_targets: Tensor | None = None,
+        pixels: Sequence[Tensor] | None = None,
     ) -> Tensor:
         """The loss, a scalar.
 
@@ -68,11 +79,18 @@ class LossNetwork(nn.Module):
                 that gives a mask (S, S) by its place.
             organ_targets: (B, K, S, S), empty where an organ is absent; None where organ prompts
                 are not trained.
+            pixels: for each image the pixels (1 or 3, H, W) that it was made from, by which
+                ``features`` knows it.
 
         Raises:
             CobotError: the number of box tensors is not the number of images.
         """
-        embedded = self.network.embed(image)
+        embeddings = None
+        if self.features is not None:
+            if pixels is None:
+                raise CobotError("features are known by the images' pixels: defer the samples")
+            embeddings = self.features.embeddings(image, pixels)
+        embedded = self.network.embed(image, embeddings)
         loss = image.new_zeros(())
         if self.network.prompts != "organ":
             loss = self._of_boxes(embedded.embeddings, image, boxes, targets)

@@ -55,6 +55,8 @@ def test_the_same_as_at_once(samples: tuple, organs: list[int] | None, most: int
         prepared.append((image, prompts))
     (image, prompts), (later, found) = prepared
     assert torch.equal(later, image)
+    pixels = found.pop("pixels")
+    assert all(map(torch.equal, pixels, [sample["image"] for sample in samples]))
     assert found.keys() == prompts.keys()
     for key in ("boxes", "targets"):
         for one, other in zip(prompts[key], found[key], strict=True):
