@@ -79,7 +79,7 @@ class Sides:
     def of(cls, code: str, data_dir: Path) -> Sides:
         spec = datasets.get(code)
         cases = [case for case in spec.find_cases(data_dir / code) if target_instances(case)]
-        split = make_split(cases, SPLIT_SEED)
+        split = make_split(cases, SPLIT_SEED, test_share=spec.test_share)
         parts = [split.items(cases, side) for side in ("training", "validation", "test")]
         return cls(spec, *parts, split_hash=split.hash)
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import ignite.distributed as idist
+
 from monai_cobot.bundle.run_folder import SPLIT
 from monai_cobot.data import datasets
 from monai_cobot.data.checks import check_cases
@@ -19,6 +21,7 @@ from monai_cobot.data.spec import Case, DatasetSpec
 from monai_cobot.data.split_file import Split
 from monai_cobot.data.splits import resolve_split
 from monai_cobot.errors import CobotError
+from monai_cobot.handlers import own_share
 from monai_cobot.inferers import (
     DetectedBoxes,
     FileBoxes,
@@ -55,7 +58,7 @@ def get_dataset(code: str, organ_table: str | Path | None = None) -> DatasetSpec
         what = {2: "pictures", 3: "volumes"}
         raise CobotError(
             f"organ_table {organ_table} (modality {own.modality}) is of {what[own.dimensions]}, "
-            f"this bundle of {what[spec.dimensions]}: use brast_breast_us_segmentation for "
+            f"this bundle of {what[spec.dimensions]}: use one of the bundles of "
             "pictures, and adome_abdomen_ct_segmentation for volumes"
         )
     return own
@@ -111,7 +114,8 @@ def find_images(
     gives them.
     """
     if not str(dataset_dir):
-        raise CobotError("dataset_dir is not set: give --dataset_dir, a folder of NIfTI files")
+        what = "NIfTI files" if spec.dimensions == 3 else "pictures"
+        raise CobotError(f"dataset_dir is not set: give --dataset_dir, a folder of {what}")
     cases = spec.find_images(Path(dataset_dir).expanduser())
     if not prompts_file and "box" in kinds:
         return cases
@@ -200,13 +204,21 @@ def choose_boxes(
 
 
 def check_data(cases: Sequence[Case], spec: DatasetSpec) -> None:
-    """Reads every case once and refuses broken ones before any work is done."""
-    check_cases(cases, spec, progress=sys.stderr.isatty())
+    """Reads every case once and refuses broken ones before any work is done.
+
+    Of several processes each reads its share; one that refuses ends them all.
+    """
+    check_cases(own_share(cases), spec, progress=sys.stderr.isatty())
 
 
 def hash_files(cases: Sequence[Case]) -> str:
-    """SHA-256 over what the cases are; see :func:`monai_cobot.data.fingerprint.hash_cases`."""
-    return hash_cases(cases)
+    """SHA-256 over what the cases are; see :func:`monai_cobot.data.fingerprint.hash_cases`.
+
+    Of several processes the first one reads the files.
+    """
+    first = idist.get_rank() == 0
+    found = hash_cases(cases, progress=sys.stderr.isatty()) if first else ""
+    return found if idist.get_world_size() == 1 else str(idist.broadcast(found, src=0))
 
 
 def describe_data(spec: DatasetSpec, preprocessing: Preprocessing, split: Split) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 from tqdm import tqdm
 
@@ -33,11 +35,25 @@ def check_cases(cases: Iterable[Case], spec: DatasetSpec, progress: bool = False
     cases = list(cases)
     check = check_case if spec.dimensions == 3 else check_image_case
     problems: list[str] = []
-    for case in tqdm(cases, desc="checking cases", disable=not progress or len(cases) == 1):
+
+    def problem(case: Case) -> str | None:
         try:
             check(case, spec)
         except CobotError as error:
-            problems.append(f"{case['case']}: {error}")
+            return f"{case['case']}: {error}"
+        return None
+
+    # Pictures are decoded in threads; volumes are large and go one by one.
+    workers = min(8, os.cpu_count() or 1) if spec.dimensions == 2 else 1
+    with ThreadPoolExecutor(workers) as pool:
+        found = pool.map(problem, cases)
+        bar = tqdm(
+            found,
+            desc="checking cases",
+            total=len(cases),
+            disable=not progress or len(cases) == 1,
+        )
+        problems += [each for each in bar if each is not None]
     if problems:
         more = len(problems) - LISTED
         lines = problems[:LISTED] + ([f"and {more} more"] if more > 0 else [])

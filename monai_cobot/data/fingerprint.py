@@ -8,14 +8,19 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from monai_cobot.data.label_values import label_values
 from monai_cobot.data.spec import Case
+
+MANY = 100
+"""From so many cases on it takes a while, and a bar is shown."""
 
 _FILES = ("mask_files", "index_mask")
 """Keys of an instance that name files: their content counts, not where they lie."""
 
 
-def hash_cases(cases: Sequence[Case]) -> str:
+def hash_cases(cases: Sequence[Case], progress: bool = False) -> str:
     """SHA-256 over name, patient, files and instances of all cases, in the order of names.
 
     Counted are the bytes of the image, of the label (with its ``label_values``), and of the masks
@@ -25,7 +30,9 @@ def hash_cases(cases: Sequence[Case]) -> str:
         OSError: a file that cannot be read.
     """
     digest = hashlib.sha256()
-    for case in sorted(cases, key=lambda case: str(case["case"])):
+    ordered = sorted(cases, key=lambda case: str(case["case"]))
+    shown = progress and len(cases) >= MANY
+    for case in tqdm(ordered, desc="hashing files", disable=not shown):
         digest.update(f"{case['case']}|{case['patient']}|".encode())
         for path in _files(case):
             with Path(path).open("rb") as file:

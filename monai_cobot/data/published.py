@@ -56,13 +56,7 @@ def published_split(
     if drawn:
         _draw_validation(sides, seed, fraction, shared)
     _log.info("the split follows the published lists")
-    if shared:
-        _log.warning(
-            "%d patients (or videos) are on several of the published lists, which are kept: the "
-            "scores may be too good. They are %s",
-            len(shared),
-            ", ".join(shared[:LISTED]) + (", …" if len(shared) > LISTED else ""),
-        )
+    warn_of_shared(shared)
     training, validation, test = (
         tuple(sorted(str(case["case"]) for case in sides[side])) for side in SIDES
     )
@@ -101,3 +95,14 @@ def _draw_validation(
     moved = [case for case in sides["training"] if str(case["patient"]) in chosen]
     sides["training"] = [case for case in sides["training"] if str(case["patient"]) not in chosen]
     sides["validation"] = moved
+
+
+def warn_of_shared(shared: Sequence[str]) -> None:
+    """Says in the log which patients are on both sides of a split that was kept as published."""
+    if shared:
+        _log.warning(
+            "%d patients (or videos) are on several of the published lists, which are kept: the "
+            "scores may be too good. They are %s",
+            len(shared),
+            ", ".join(shared[:LISTED]) + (", …" if len(shared) > LISTED else ""),
+        )

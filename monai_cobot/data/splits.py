@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 
 from monai_cobot.data.label_values import target_voxels
-from monai_cobot.data.published import published_split
+from monai_cobot.data.published import published_split, warn_of_shared
 from monai_cobot.data.spec import Case
 from monai_cobot.data.split_draws import draw, draw_fold
 from monai_cobot.data.split_file import UNITS, Names, Split
@@ -199,4 +199,5 @@ def _told(split: Split) -> Split:
     """The split; the log says where there is no validation part."""
     if not split.validation:
         _log.warning("the split has no validation part: the last checkpoint is kept")
+    warn_of_shared(split.shared)
     return split

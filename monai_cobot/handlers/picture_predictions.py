@@ -16,11 +16,15 @@ from monai_cobot import metrics
 from monai_cobot.handlers.coco_results import RESULTS, result_entries, write_coco
 from monai_cobot.handlers.predictions import SavePredictions
 from monai_cobot.metrics.volume import ScoredOrgan
-from monai_cobot.transforms import CocoIds, encode_masks, read_image
+from monai_cobot.transforms import CocoIds, encode_masks, mask_area, read_image
 from monai_cobot.whole_file import whole_file
 
 LOGGER = logging.getLogger(__name__)
 OVERLAYS = "overlays"
+
+
+RESULTS_EVERY = 100
+"""Pictures between two writings of the results."""
 
 
 class SavePictures(SavePredictions):
@@ -96,6 +100,8 @@ class SavePictures(SavePredictions):
             None if scores is None else [scores[place] for place in kept],
         )
         self.results += entries
+        if engine.state.iteration % RESULTS_EVERY == 0:  # a run that is stopped keeps these
+            write_coco(self.results, self.folder / RESULTS)
         if self.overlays:
             self._draw(batch, masks[kept], [self.names[labels[p]] for p in kept], entries)
         LOGGER.info(
@@ -109,15 +115,18 @@ class SavePictures(SavePredictions):
         names: Sequence[str],
         entries: Sequence[Mapping[str, Any]],
     ) -> None:
+        places = metrics.drawn_instances([mask_area(entry["segmentation"]) for entry in entries])
+        boxes = batch["boxes"].numpy()
         metrics.instance_overlay(
             read_image(batch["source"]).numpy(),
             None,
-            masks,
-            batch["boxes"].numpy(),
-            names,
+            masks[places],
+            boxes[[place for place in places if place < len(boxes)]],
+            [names[place] for place in places],
             self.overlay_path(batch["case"]),
             title=batch["case"],
-            scores=[entry["score"] for entry in entries],
+            scores=[entries[place]["score"] for place in places],
+            instances=len(masks),
         )
 
     def write(self, engine: Engine) -> None:

@@ -156,17 +156,24 @@ class PictureReport(EvaluationReport):
         self.results += entries
 
     def _score(self, kind: str, picture: Answered, case: str, patient: str) -> list[metrics.Row]:
-        rows: list[metrics.Row] = []
-        run = self.run_of(kind)
-        answers = {run: picture.predictions}
+        """Rows of the model, then of the trivial answers, whose masks are made one by one."""
+        run, rows = self.run_of(kind), []
+        classes = [self.names[label] for label in picture.labels]
+        scored = {run: metrics.instance_scores(picture.predictions, picture.truths, classes)}
         if kind == metrics.BOX:
             for trivial in metrics.TRIVIAL_ANSWERS:
-                answers[run.trivial(trivial)] = metrics.trivial_masks(
-                    picture.boxes, picture.truths.shape[1:], trivial
-                )
-        classes = [self.names[label] for label in picture.labels]
-        for answered, masks in answers.items():
-            scores = metrics.instance_scores(masks, picture.truths, classes)
+                scored[run.trivial(trivial)] = [
+                    score
+                    for place, truth in enumerate(picture.truths)
+                    for score in metrics.instance_scores(
+                        metrics.trivial_masks(
+                            picture.boxes[place : place + 1], truth.shape, trivial
+                        ),
+                        truth[None],
+                        classes[place : place + 1],
+                    )
+                ]
+        for answered, scores in scored.items():
             rows += metrics.instance_rows(
                 scores, picture.instances, answered, case=case, patient=patient, prompts=kind
             )
@@ -195,15 +202,21 @@ class PictureReport(EvaluationReport):
     def draw_case(self, kind: str, case: str, path: Path, title: str) -> None:
         """Draws a picture with the answers to one kind of prompts."""
         kept = self.kept[kind, case]
+        areas = [
+            max(mask_area(true), mask_area(predicted))
+            for true, predicted in zip(kept.truths, kept.predictions, strict=True)
+        ]
+        places = metrics.drawn_instances(areas)
         picture = read_image(kept.source).numpy()
         metrics.instance_overlay(
             picture,
-            decode_masks(kept.truths, kept.size),
-            decode_masks(kept.predictions, kept.size),
-            kept.boxes,
-            [self.names[label] for label in kept.labels],
+            decode_masks([kept.truths[place] for place in places], kept.size),
+            decode_masks([kept.predictions[place] for place in places], kept.size),
+            kept.boxes[places] if len(kept.boxes) else kept.boxes,
+            [self.names[kept.labels[place]] for place in places],
             path,
             title=title,
+            instances=len(areas),
         )
 
 

@@ -36,6 +36,7 @@ class EvaluationReport(ABC):
         output_dir: folder of the run.
         paper_protocol: whether the paper's Dice is reported beside the clinical one.
         seed: of the bootstrap intervals.
+        shared: patients (or videos) that the split has on both sides, as published lists do.
     """
 
     def __init__(
@@ -45,7 +46,9 @@ class EvaluationReport(ABC):
         output_dir: str | Path,
         paper_protocol: bool = False,
         seed: int = 0,
+        shared: Sequence[str] = (),
     ) -> None:
+        self.shared = list(shared)
         self.organs = list(organs)
         self.run = run
         self.folder = Path(output_dir).expanduser().resolve()
@@ -109,10 +112,10 @@ class EvaluationReport(ABC):
             self.take(entry)
         pooled = self.pooled_rows()
         rows = [*self.rows, *pooled]
-        summary = metrics.summarise(rows, self.seed)
         metrics.write_csv(rows, self.folder / "metrics.csv")
+        summary = metrics.summarise(rows, self.seed)
         boxes = "oracle boxes" if metrics.BOX in engine.inferer.kinds else "none"
-        summary |= {"boxes": boxes, **self.further()}
+        summary |= {"boxes": boxes, "patients_on_both_sides": self.shared, **self.further()}
         metrics.write_json(summary, self.folder / "metrics.json")
         metrics.dice_box_plot(self.rows, self.folder / FIGURES / "dice.png")
         self.draw(self.folder / FIGURES)
@@ -123,6 +126,11 @@ class EvaluationReport(ABC):
             LOGGER.info("oracle boxes: the box prompts were made from the truth")
         if self.run.split_by == "slice":
             LOGGER.warning("split by slice: these scores leak and are of slices, not of volumes")
+        if self.shared:
+            LOGGER.warning(
+                "%d patients (or videos) are on both sides of the split: the scores may be too good",
+                len(self.shared),
+            )
         LOGGER.info("wrote metrics.csv, metrics.json, predictions and figures to %s", self.folder)
 
 

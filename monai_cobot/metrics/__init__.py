@@ -12,7 +12,7 @@ from monai_cobot.metrics.comparison import compare_by_organ
 from monai_cobot.metrics.console import print_organ_table, print_scores, scores_table
 from monai_cobot.metrics.instances import instance_rows, instance_scores, paper_rows
 from monai_cobot.metrics.organ_table import OrganDice, OrganTable
-from monai_cobot.metrics.overlay import instance_overlay, overlay
+from monai_cobot.metrics.overlay import drawn_instances, instance_overlay, overlay
 from monai_cobot.metrics.paper import PooledDice, PooledScore
 from monai_cobot.metrics.site_figures import (
     coefficient_figure,
@@ -70,6 +70,7 @@ __all__ = [
     "compare_by_organ",
     "dice_box_plot",
     "distinct",
+    "drawn_instances",
     "filled_box",
     "inscribed_ellipse",
     "instance_overlay",

@@ -20,6 +20,9 @@ Prompts = Mapping[int, tuple[ArrayLike, ArrayLike]]
 _AIR = 0.08 * 255  # pixels up to this are air (or lung)
 _MARGIN = 0.03  # of the body's size, kept around it
 
+MOST_DRAWN = 60
+"""So many instances of a picture are drawn."""
+
 
 def overlay(
     image: NDArray[Any],
@@ -86,8 +89,12 @@ def instance_overlay(
     *,
     title: str = "",
     scores: Sequence[float] = (),
+    instances: int | None = None,
 ) -> None:
     """Draw one picture with its instances, which may overlap and share a class.
+
+    More than :data:`MOST_DRAWN` of them cannot be told apart: give those of
+    :func:`drawn_instances`.
 
     Args:
         image: (1 or 3, H, W), slice frame, 0..255.
@@ -98,6 +105,7 @@ def instance_overlay(
         path: image file to write; the suffix says the format.
         title: headline, such as the case.
         scores: (P,), where there is no truth: what stands beside the names in place of the Dice.
+        instances: how many the picture has, where not all are given.
 
     Raises:
         CobotError: the shapes do not belong together.
@@ -127,10 +135,22 @@ def instance_overlay(
         np.asarray(boxes, dtype=float).reshape(-1, 4),
         (0, height, 0, width),
         path,
-        f"{title}   {len(targets)} instance{'s' * (len(targets) != 1)}, "
+        f"{title}   {_counted(len(targets), instances)}, "
         f"with {'Dice' if truths is not None else 'score'} beside the names",
         truth=truths is not None,
     )
+
+
+def drawn_instances(areas: Sequence[int]) -> list[int]:
+    """Places of the instances that are drawn, of all areas: the largest, in their order."""
+    largest = sorted(range(len(areas)), key=lambda place: -areas[place])[:MOST_DRAWN]
+    return sorted(largest)
+
+
+def _counted(drawn: int, instances: int | None) -> str:
+    if instances is not None and instances > drawn:
+        return f"the {drawn} largest of {instances} instances"
+    return f"{drawn} instance{'s' * (drawn != 1)}"
 
 
 def _body(

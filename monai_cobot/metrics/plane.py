@@ -21,6 +21,7 @@ from monai_cobot.whole_file import whole_file
 _DPI = 150
 _INCHES = 6.0  # height of the slice
 _DASHES = (0, (3, 1.5))
+_LONGEST = 6.0  # longest side of the drawing over its shortest
 
 
 def draw_plane(
@@ -48,6 +49,7 @@ def draw_plane(
     top, bottom, left, right = window
     height, width = image.shape[:2]
     ratio = (right - left) * proportion / (bottom - top)
+    ratio = min(max(ratio, 1 / _LONGEST), _LONGEST)  # a strip is drawn wider than it is
     figure = Figure(figsize=(_INCHES * ratio + 4.4, _INCHES + 1.1), facecolor="black")
     FigureCanvasAgg(figure)
     across, down = figure.get_size_inches()
@@ -91,11 +93,14 @@ def _outlines(
     for mask in masks:
         if not mask.any():
             continue
+        # Cut out: a figure keeps what it draws, and many masks of a large picture would be much.
+        rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+        top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
         # Padded by one pixel, so that outlines close at the border; centres of pixels are at .5.
         axes.contour(
-            np.arange(-1, mask.shape[1] + 1) + 0.5,
-            np.arange(-1, mask.shape[0] + 1) + 0.5,
-            np.pad(mask, 1).astype(float),
+            np.arange(left - 1, right + 1) + 0.5,
+            np.arange(top - 1, bottom + 1) + 0.5,
+            np.pad(mask[top:bottom, left:right], 1).astype(float),
             levels=[0.5],
             colors=[colour],
             linewidths=width,

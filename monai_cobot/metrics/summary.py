@@ -158,13 +158,15 @@ def _describe(rows: list[Row], score: str, draws: _Draws) -> dict[str, Any]:
     }
 
 
+def _mean(rows: list[Row], score: str) -> float:
+    finite = [value for row in rows if math.isfinite(value := getattr(row, score))]
+    return float(np.mean(finite)) if finite else math.nan
+
+
 def _over_organs(organs: list[list[Row]], score: str, draws: _Draws) -> dict[str, Any]:
     rows = [row for members in organs for row in members]
     means = [_describe(members, score, draws)["mean"] for members in organs]
-    cases = [
-        _describe(members, score, draws)["mean"]
-        for members in _grouped(rows, "case", "seed").values()
-    ]
+    cases = [_mean(members, score) for members in _grouped(rows, "case", "seed").values()]
     finite, per_case = ([v for v in vs if math.isfinite(v)] for vs in (means, cases))
     resampled = np.stack([draws.means(members, score) for members in organs])
     known = np.isfinite(resampled)

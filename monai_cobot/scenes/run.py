@@ -103,7 +103,8 @@ def segment_scene(
     if max(labels.values()) > 255:
         raise CobotError(f"labels {list(labels.values())}: the raster of classes holds 1 to 255")
     with Scene(path, settings.bands, settings.stretch) as scene:
-        files = Files.of(folder, scene.path, overwrite)
+        inputs = () if settings.boxes is None else (settings.boxes,)
+        files = Files.of(folder, scene.path, overwrite, inputs)
         boxes = None
         if settings.boxes is not None:
             boxes = read_boxes(settings.boxes, scene, labels, settings.boxes_crs)

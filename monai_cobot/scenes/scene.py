@@ -154,7 +154,7 @@ class Scene:
                     f"band {band} of {self.path} holds numbers of a palette: expand it first "
                     "(gdal_translate -expand rgb)"
                 )
-            if np.dtype(types[band - 1]).kind == "c":
+            if str(types[band - 1]).startswith("complex"):  # NumPy does not know complex_int16
                 raise CobotError(f"band {band} of {self.path} is complex: give its magnitude")
         if bands is None and len(colours) not in (1, 3):
             self.notes.append(f"of {len(colours)} bands {chosen} are taken: choose with --bands")

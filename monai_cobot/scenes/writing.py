@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,8 +53,14 @@ class Files:
     summary: Path
 
     @classmethod
-    def of(cls, folder: str | Path, scene: Path, overwrite: bool = False) -> Files:
-        """The files in OUT; CobotError where one exists, or OUT is a file or the scene's folder."""
+    def of(
+        cls,
+        folder: str | Path,
+        scene: Path,
+        overwrite: bool = False,
+        inputs: Sequence[str | Path] = (),
+    ) -> Files:
+        """The files in OUT; CobotError where one exists, is read too, or OUT is a file."""
         out = Path(folder).expanduser().resolve()
         if out.exists() and not out.is_dir():
             raise CobotError(f"OUT {out} is a file: give a folder")
@@ -65,7 +71,10 @@ class Files:
             out / f"{name}.geojson",
             out / "summary.json",
         )
+        read = {Path(each).expanduser().resolve() for each in (scene, *inputs)}
         for file in vars(files).values():
+            if file in read:
+                raise CobotError(f"{file} is read and would be replaced: give another OUT")
             if file.exists() and not overwrite:
                 raise CobotError(f"{file} exists: give another OUT, or --overwrite to replace it")
         return files

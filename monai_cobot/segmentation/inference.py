@@ -25,7 +25,7 @@ _OTHER = {
     3: "{root} segments pictures, and this command volumes: run its inference.yaml with "
     "python -m monai.bundle run",
     2: "{root} segments volumes, and a scene is a picture: give a bundle of pictures, as "
-    "brast_breast_us_segmentation, with the --organ-table of your classes",
+    "nwpu_remote_sensing_segmentation, with the --organ-table of your classes",
 }
 
 

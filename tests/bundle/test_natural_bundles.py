@@ -91,13 +91,15 @@ def test_real_data_train_evaluate_infer(real_data: Path, tmp_path: Path, bundle:
     data = some_of(real_data / code, tmp_path / "data", bundle)
     ids = {"dataset_dir": str(data), "output_dir": str(tmp_path / "run"), "epochs": 1, **FAST}
     del ids["sam_checkpoint"]
-    ids |= {"image_size": 128, "max_instances": 8, "lr": 1e-6, "orchestration_lr": 1e-6}
+    ids |= {"image_size": 256, "max_instances": 8, "lr": 1e-6, "orchestration_lr": 1e-6}
     run_bundle(bundle, "train", **ids)
     run_bundle(bundle, "train", "evaluate", **ids)
     rows = read_csv(tmp_path / "run" / "metrics.csv")
     own = [row.iou for row in rows if row.method == "lora"]
     assert own
-    assert np.mean(own) > 0.2  # it has learnt from drawings what an object in a box is
+    box = [row.iou for row in rows if row.method == "filled_box"]
+    # Exact boxes, and a network that has seen drawings alone: not far below the filled box.
+    assert np.mean(own) > 0.6 * np.mean(box)
     run_bundle(
         bundle,
         "inference",
