@@ -128,7 +128,7 @@ class EvaluationReport(ABC):
             LOGGER.warning("split by slice: these scores leak and are of slices, not of volumes")
         if self.shared:
             LOGGER.warning(
-                "%d patients (or videos) are on both sides of the split: the scores may be too good",
+                "%d patients (or videos) are on both sides of the split: scores may be too good",
                 len(self.shared),
             )
         LOGGER.info("wrote metrics.csv, metrics.json, predictions and figures to %s", self.folder)
