@@ -49,9 +49,10 @@ def make_optimizer(
     orchestration_lr: float,
     weight_decay: float,
     prompt_lr: float = 1e-3,
+    relation_lr: float | None = None,
 ) -> torch.optim.Adam:
     """Adam over what the method trains; see :meth:`CobotSAM.parameter_groups`."""
-    groups = network.parameter_groups(lr, orchestration_lr, weight_decay, prompt_lr)
+    groups = network.parameter_groups(lr, orchestration_lr, weight_decay, prompt_lr, relation_lr)
     return torch.optim.Adam(groups)
 
 

@@ -14,10 +14,9 @@ import numpy as np
 from monai_cobot.bundle import adapter_file
 from monai_cobot.comparison import step_cost
 from monai_cobot.comparison.comparing import Compared
+from monai_cobot.comparison.names import ZERO_SHOT
 from monai_cobot.comparison.study import Study
 from monai_cobot.metrics import BOX, CLINICAL, TRIVIAL_ANSWERS, Row, read_csv, series_name
-
-ZERO_SHOT_NAME = "zero shot"
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,10 @@ class Answer:
         score: ``dice`` or ``iou``, the one that tables show.
         rows: of ``metrics.csv`` by the seed of the training.
         cost: None where nothing was trained.
+        planned: seeds of the plan; more than there are rows of, where one is broken.
+
+    Scores are of targets that the truth has: the same patients for all answers and seeds. What is
+    predicted where the truth has nothing is counted apart, as false findings.
     """
 
     dataset: str
@@ -73,6 +76,13 @@ class Answer:
     score: str
     rows: Mapping[int, Sequence[Row]] = field(repr=False)
     cost: Cost | None = None
+    planned: int = 1
+
+    @property
+    def incomplete(self) -> str:
+        """``1 of 2 seeds`` where seeds are missing, else empty."""
+        missing = self.cost is not None and len(self.rows) < self.planned
+        return f"{len(self.rows)} of {self.planned} seeds" if missing else ""
 
     @property
     def method(self) -> str | None:
@@ -85,13 +95,24 @@ class Answer:
         return any(row.trivial for rows in self.rows.values() for row in rows)
 
     def by_patient(self, score: str) -> dict[int, dict[str, float]]:
-        """For each seed each patient's mean over its targets; those without a score left out."""
+        """For each seed each patient's mean over its targets."""
         return {seed: patient_means(rows, score) for seed, rows in self.rows.items()}
 
-    def of_patients(self, score: str) -> dict[str, float]:
-        """Each patient's mean over the seeds."""
-        seeds = list(self.by_patient(score).values())
-        return {name: float(np.mean([seed[name] for seed in seeds])) for name in seeds[0]}
+    def of_patients(self, score: str, seeds: Iterable[int] | None = None) -> dict[str, float]:
+        """Each patient's mean over the seeds, or over some of them."""
+        chosen = self.rows if seeds is None else seeds
+        found = [patient_means(self.rows[seed], score) for seed in chosen]
+        names = [name for name in found[0] if all(name in one for one in found)] if found else []
+        return {name: float(np.mean([one[name] for one in found])) for name in names}
+
+    @property
+    def false_findings(self) -> float:
+        """Targets that were predicted and that the truth does not have; mean over the seeds."""
+        counts = [
+            sum(not row.true_voxels and row.predicted_voxels > 0 for row in rows)
+            for rows in self.rows.values()
+        ]
+        return float(np.mean(counts)) if counts else 0.0
 
     def seed_means(self, score: str) -> list[float]:
         """Mean over the patients, a number a seed."""
@@ -111,12 +132,14 @@ class Answer:
 
 
 def patient_means(rows: Iterable[Row], score: str) -> dict[str, float]:
-    """Mean of a score over each patient's rows, as far as it is finite."""
+    """Mean of a score over each patient's targets that the truth has.
+
+    Dice and IoU of these are always numbers, whatever was predicted: all answers have the same.
+    """
     values: dict[str, list[float]] = {}
     for row in rows:
-        value = getattr(row, score)
-        if math.isfinite(value):
-            values.setdefault(row.patient, []).append(value)
+        if row.true_voxels:
+            values.setdefault(row.patient, []).append(getattr(row, score))
     return {patient: float(np.mean(found)) for patient, found in sorted(values.items())}
 
 
@@ -142,13 +165,15 @@ def _of_study(compared: Compared, study: Study) -> list[Answer]:
     ]
     if (name, None, first) in rows:
         plain = _named(rows[name, None, first], "zero_shot")
-        answers.append(Answer(name, ZERO_SHOT_NAME, score, {first: plain}))
+        answers.append(Answer(name, ZERO_SHOT, score, {first: plain}))
     for method in study.plan.methods:
         seeds = [seed for seed in study.plan.seeds if (name, method.name, seed) in rows]
         if seeds:
             trained = [compared.trained[name, method.name, seed].folder for seed in seeds]
             named = {seed: _named(rows[name, method.name, seed], method.name) for seed in seeds}
-            answers.append(Answer(name, method.name, score, named, Cost.of(trained)))
+            answers.append(
+                Answer(name, method.name, score, named, Cost.of(trained), len(study.plan.seeds))
+            )
     return answers
 
 
@@ -169,7 +194,9 @@ def as_dict(answer: Answer) -> dict[str, Any]:
         "dataset": answer.dataset,
         "answer": answer.name,
         "seeds": len(answer.rows) if answer.cost else 0,
+        "seeds_planned": answer.planned if answer.cost else 0,
         "patients": len(answer.of_patients("dice")),
+        "false_findings": answer.false_findings,
     }
     for score in ("dice", "iou"):
         line |= {score: answer.mean(score), f"{score}_deviation": answer.deviation(score)}

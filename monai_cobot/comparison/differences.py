@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from monai_cobot.comparison.answers import ZERO_SHOT_NAME, Answer
+from monai_cobot.comparison.answers import Answer
+from monai_cobot.comparison.names import ZERO_SHOT
 from monai_cobot.comparison.plan import Plan
 
 RESAMPLES = 2000
@@ -27,6 +28,7 @@ class Difference:
         first, second: names of the answers.
         score: ``dice`` or ``iou``.
         patients: number of pairs; a pair is a patient's means over targets and seeds.
+        seeds: number of seeds that both have, over which they are; what was not trained has all.
         mean: of the differences.
         low, high: 95 % percentile bootstrap interval over the patients; NaN for fewer than two.
             It says how the mean varies with the patients, not with the seeds of the trainings.
@@ -39,6 +41,7 @@ class Difference:
     second: str
     score: str
     patients: int
+    seeds: int
     mean: float
     low: float
     high: float
@@ -46,14 +49,26 @@ class Difference:
 
     @classmethod
     def of(cls, first: Answer, second: Answer, seed: int = 0) -> Difference:
-        """Pair two answers on the same dataset."""
-        ours, theirs = (answer.of_patients(first.score) for answer in (first, second))
+        """Pair two answers on the same dataset, seed by seed as far as both have it."""
+        common = common_seeds(first, second)
+        ours, theirs = (
+            answer.of_patients(first.score, common if answer.cost else None)
+            for answer in (first, second)
+        )
         values = np.array([ours[name] - theirs[name] for name in ours if name in theirs])
         low, high = interval(values, seed)
         return cls(
-            first.dataset, first.name, second.name, first.score, len(values),
+            first.dataset, first.name, second.name, first.score, len(values), len(common),
             float(values.mean()) if len(values) else math.nan, low, high, wilcoxon(values),
         )  # fmt: skip
+
+
+def common_seeds(first: Answer, second: Answer) -> list[int]:
+    """Seeds of both trainings; those of the one where the other was not trained."""
+    trained = [answer for answer in (first, second) if answer.cost]
+    if not trained:
+        return [*first.rows]
+    return [seed for seed in trained[0].rows if all(seed in other.rows for other in trained)]
 
 
 def interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
@@ -93,7 +108,7 @@ def pairs(plan: Plan) -> list[tuple[str, str]]:
     """The plan's, else each method with zero shot and each orchestrated one with its plain one."""
     if plan.pairs is not None:
         return list(plan.pairs)
-    with_zero_shot = [(method.name, ZERO_SHOT_NAME) for method in plan.methods]
+    with_zero_shot = [(method.name, ZERO_SHOT) for method in plan.methods]
     with_plain = [
         (method.name, plain.name)
         for method in plan.methods

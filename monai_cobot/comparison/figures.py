@@ -16,15 +16,20 @@ from monai_cobot.comparison.answers import Answer
 from monai_cobot.comparison.comparing import Compared
 from monai_cobot.comparison.prompts import draw_prompts, prompt_scores
 from monai_cobot.comparison.qualitative import draw_qualitative
+from monai_cobot.errors import CobotError
 from monai_cobot.metrics import dice_box_plot, palette, relation_heat_maps
+from monai_cobot.sam.adapted import RELATION
 from monai_cobot.whole_file import whole_file
 
-RELATION = "orchestrator.relation_matrix"
 QUERY_VALUE = ("lora", "dora")
 _DPI = 150
 _WIDE = 4  # from this ratio on a logarithmic axis has labels that can be read
 _SITES = 40  # so many names can be read along a matrix
 _MARKERS = "osD^vP"
+_CHANGE = (
+    "what training changed of the relation matrix (S - I); a row receives, a column gives. Rows "
+    "that changed as one are gains of their sites, see docs/method.md"
+)
 
 
 def draw_figures(
@@ -45,8 +50,11 @@ def draw_figures(
             draw_parameters(found, file)
             yield f"{dataset}: Dice against trained parameters", file
         file = folder / f"{dataset}_cases.png"
-        if draw_qualitative(compared, study, found, file):
-            yield f"{dataset}: best, median and worst case; truth solid, answer dashed", file
+        try:
+            if draw_qualitative(compared, study, found, file):
+                yield f"{dataset}: best, median and worst case; truth solid, answer dashed", file
+        except (OSError, RuntimeError, CobotError) as error:  # MONAI wraps as RuntimeError
+            compared.broken.append(f"{dataset}: no figure of cases, some cannot be read: {error}")
         prompted = [score for score in prompt_scores(compared) if score.dataset == dataset]
         if prompted:
             file = folder / f"{dataset}_prompts.png"
@@ -120,7 +128,7 @@ def _relations(compared: Compared, folder: Path) -> Iterator[tuple[str, Path]]:
         if len(sizes) == 1:
             file_name = folder / f"{method.folder}_relation.png"
             relation_heat_maps(matrices, site_names(method.method, sizes.pop()), file_name)
-            yield f"{method.name}: relation matrix, a row receives, a column gives", file_name
+            yield f"{method.name}: {_CHANGE}", file_name
 
 
 def site_names(method: str, sites: int) -> list[str]:

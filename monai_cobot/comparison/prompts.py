@@ -11,8 +11,9 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from monai_cobot.comparison.answers import ZERO_SHOT_NAME, clinical_rows, patient_means
+from monai_cobot.comparison.answers import clinical_rows, patient_means
 from monai_cobot.comparison.comparing import Compared
+from monai_cobot.comparison.names import ZERO_SHOT
 from monai_cobot.metrics import TRIVIAL_ANSWERS, Row, palette, series_name
 from monai_cobot.whole_file import whole_file
 
@@ -50,7 +51,7 @@ def _of_rows(
     dataset: str, method: str | None, mode: str, size: float, rows: Sequence[Row]
 ) -> list[PromptScore]:
     """The model's, and from the evaluation of zero shot the trivial answers, too."""
-    named = {method or ZERO_SHOT_NAME: [row for row in rows if not row.trivial]}
+    named = {method or ZERO_SHOT: [row for row in rows if not row.trivial]}
     if method is None:
         for kind in TRIVIAL_ANSWERS:
             named[series_name(kind, False)] = [row for row in rows if row.method == kind]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,17 +29,16 @@ class Rates:
     Attributes:
         lr: of adapters and mask decoder.
         orchestration_lr: of the orchestration; None where there is none.
+        relation_lr: of its relation matrix; None where that learns at ``orchestration_lr``.
     """
 
     lr: float
     orchestration_lr: float | None = None
+    relation_lr: float | None = None
 
     def ids(self) -> dict[str, Any]:
         """As ids of the bundle."""
-        found = {"lr": float(self.lr)}
-        if self.orchestration_lr is not None:
-            found["orchestration_lr"] = float(self.orchestration_lr)
-        return found
+        return {name: float(rate) for name, rate in vars(self).items() if rate is not None}
 
     def __str__(self) -> str:
         return " ".join(f"{name} {value:g}" for name, value in self.ids().items())
@@ -49,11 +48,29 @@ class Rates:
         """Name of the trial's folder."""
         return str(self).replace(" ", "_")
 
+    def with_share(self, share: float) -> Rates:
+        """The same with a ``relation_lr`` of so much of ``orchestration_lr``, if there is one."""
+        if self.orchestration_lr is None:
+            return self
+        return replace(self, relation_lr=self.orchestration_lr * share)
+
     @classmethod
     def draw(
-        cls, lists: Mapping[str, Sequence[float]], orchestrate: bool, trials: int, method: str
+        cls,
+        lists: Mapping[str, Sequence[float]],
+        names: Sequence[str],
+        trials: int,
+        method: str,
+        relation_share: float | None = None,
     ) -> list[Rates]:
         """As many settings as there are trials.
+
+        Args:
+            lists: name of a rate -> values.
+            names: those that the method has to be set; without a list a rate is left out.
+            trials: how many.
+            method: its name, for the error.
+            relation_share: sets ``relation_lr`` to this share of ``orchestration_lr``.
 
         Where there are more combinations, they are drawn so that each value of each list comes
         about equally often (a Latin hypercube on the lists).
@@ -61,25 +78,29 @@ class Rates:
         Raises:
             CobotError: there are fewer combinations than trials.
         """
-        axes = [list(lists["lr"])]
-        if orchestrate:
-            axes.append(list(lists["orchestration_lr"]))
+        names = [name for name in names if name in lists]
+        axes = [list(lists[name]) for name in names]
         grid = list(itertools.product(*axes))
         if len(grid) < trials:
             raise CobotError(
                 f"{method} has {len(grid)} settings of its rates and {trials} trials are asked "
                 "for, as many for every method: give it more rates, or fewer trials"
             )
-        if len(grid) == trials:
-            return [cls(*setting) for setting in grid]
-        generator = np.random.default_rng(DRAW)
-        chosen: list[tuple[float, ...]] = []
-        while len(chosen) < trials:
-            columns = [_spread(axis, trials, generator) for axis in axes]
-            for setting in zip(*columns, strict=True):
-                if setting not in chosen and len(chosen) < trials:
-                    chosen.append(setting)
-        return [cls(*setting) for setting in chosen]
+        settings = grid if len(grid) == trials else _hypercube(axes, trials)
+        found = [cls(**dict(zip(names, setting, strict=True))) for setting in settings]
+        return found if relation_share is None else [r.with_share(relation_share) for r in found]
+
+
+def _hypercube(axes: Sequence[Sequence[float]], trials: int) -> list[tuple[float, ...]]:
+    """So many different settings, drawn so that values come about equally often."""
+    generator = np.random.default_rng(DRAW)
+    chosen: list[tuple[float, ...]] = []
+    while len(chosen) < trials:
+        columns = [_spread(axis, trials, generator) for axis in axes]
+        for setting in zip(*columns, strict=True):
+            if setting not in chosen and len(chosen) < trials:
+                chosen.append(setting)
+    return chosen
 
 
 def _spread(axis: Sequence[float], count: int, generator: np.random.Generator) -> list[float]:

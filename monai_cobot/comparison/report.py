@@ -20,14 +20,22 @@ from monai_cobot.metrics import write_json
 from monai_cobot.whole_file import whole_file
 
 PAIRED = (
-    "Differences are paired by patient, over targets and seeds averaged; the interval is a "
-    "percentile bootstrap of 2000 resamples of the patients, and p that of a two-sided Wilcoxon "
-    "signed-rank test, from six patients on, not corrected for the number of pairs. Neither says "
-    "how a result varies with the seeds of the trainings."
+    "Differences are paired by patient, over targets and the seeds that both have averaged; the "
+    "interval is a percentile bootstrap of 2000 resamples of the patients, and p that of a "
+    "two-sided Wilcoxon signed-rank test, from six patients on, not corrected for the number of "
+    "pairs. Neither says how a result varies with the seeds of the trainings."
 )
 PUBLISHED = (
     "Rows marked (published) are as printed: other splits, other weights, other boxes. They "
     "cannot be compared row by row."
+)
+WITHHELD = (
+    "Trainings are broken, and the test part was not read: rows are of earlier evaluations alone. "
+    "Mend the cause and give the same command again, or give --without-broken."
+)
+WITHOUT_BROKEN = (
+    "Evaluated without the broken trainings (--without-broken): the test part was read before all "
+    "of them were done."
 )
 
 
@@ -54,15 +62,17 @@ def write_report(plan: Plan, compared: Compared) -> list[Path]:
         tables.NOTES,
         PAIRED,
         *([PUBLISHED] if published else []),
+        *([WITHHELD] if compared.withheld else []),
+        *([WITHOUT_BROKEN] if compared.without_broken else []),
     ]
     table, numbers, text, page = (
         plan.out / f"comparison.{e}" for e in ("csv", "json", "md", "html")
     )
+    figures = list(draw_figures(compared, answers, _emptied(plan.out / "figures")))
     tables.write_csv(answers, table)
     write_json(tables.as_json(compared, answers, found), numbers)
     broken = [f"Broken and missing: {line}" for line in compared.broken]
     _write(text, tables.markdown(sections, [*notes, *broken]))
-    figures = list(draw_figures(compared, answers, plan.out / "figures"))
     _write(page, page_text(sections, notes, figures, compared.broken))
     return [table, numbers, text, page]
 
@@ -80,8 +90,19 @@ def page_text(
         (headline, base64.b64encode(file.read_bytes()).decode()) for headline, file in figures
     ]
     return environment.get_template("page.html").render(
-        sections=sections, notes=notes, figures=images, broken=broken
+        sections=sections,
+        notes=notes,
+        figures=images,
+        broken=broken,
+        text_columns=tables.TEXT_COLUMNS,
     )
+
+
+def _emptied(folder: Path) -> Path:
+    """The folder of the figures without earlier ones, of which some may not be drawn again."""
+    for file in folder.glob("*.png"):
+        file.unlink()
+    return folder
 
 
 def _write(path: Path, text: str) -> None:

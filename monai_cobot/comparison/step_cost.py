@@ -16,6 +16,7 @@ from monai_cobot.sam import CobotSAM
 from monai_cobot.whole_file import whole_file
 
 FILE = "cost.json"
+STATUS = Path("/proc/self/status")
 
 
 class StepCost:
@@ -71,8 +72,16 @@ class StepCost:
 
 
 def peak_memory(cuda: bool) -> int:
-    """Peak memory in bytes, of the current GPU or of this process."""
+    """Peak memory in bytes, of the current GPU or of this process.
+
+    Linux keeps a process's ``ru_maxrss`` through exec: a small process that a large one starts
+    would have the large one's. Its ``VmHWM`` is of the program itself.
+    """
     if cuda:
         return int(torch.cuda.max_memory_allocated())
+    if STATUS.is_file():
+        for line in STATUS.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,20 @@ import yaml
 
 import monai_cobot
 from monai_cobot.bundle.run import SAME_RESULT
+from monai_cobot.comparison.results import BrokenRunError
 from monai_cobot.errors import CobotError
 from monai_cobot.whole_file import whole_file
 
+EVALUATION = ".evaluation"
 
-class BrokenRunError(Exception):
-    """A run of the comparison that ended with an error; the message names it and its log."""
+
+def beside(folder: Path, kind: str, ending: str) -> Path:
+    """A file beside the folder of a run of that kind."""
+    return folder.with_name(f"{folder.name}{kind}.{ending}")
+
+
+def _no_check(folder: Path) -> None:
+    """For runs of which nothing is known."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,7 @@ class Step:
         data: hashes of split and files.
         folder: ``output_dir``.
         kind: ``""`` of a training, ``".evaluation"``.
+        check: is given the folder, and raises BrokenRunError where the results are not whole.
     """
 
     name: str
@@ -46,10 +55,11 @@ class Step:
     data: Mapping[str, str]
     folder: Path
     kind: str = ""
+    check: Callable[[Path], None] = _no_check
 
     def beside(self, ending: str) -> Path:
         """A file beside the folder."""
-        return self.folder.with_name(f"{self.folder.name}{self.kind}.{ending}")
+        return beside(self.folder, self.kind, ending)
 
     def made_of(self) -> dict[str, Any]:
         """What tells its result from another's; where things lie does not count."""
@@ -72,11 +82,17 @@ class Step:
 
         Raises:
             CobotError: it is there, made of something else.
+            BrokenRunError: its record cannot be read.
         """
         record = self.beside("json")
         if not record.is_file():
             return False
-        found, wanted = json.loads(record.read_text())["made_of"], self.made_of()
+        try:
+            found = dict(json.loads(record.read_text())["made_of"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise BrokenRunError(f"{self.name}: {record} cannot be read ({error}): {self._remedy}"
+                                 ) from None  # fmt: skip
+        wanted = self.made_of()
         keys = [key for key in {**found, **wanted} if found.get(key) != wanted.get(key)]
         if keys:
             differences = "; ".join(f"{k} {found.get(k)!r} there, {wanted.get(k)!r} here"
@@ -87,6 +103,16 @@ class Step:
             )
         return True
 
+    @property
+    def _remedy(self) -> str:
+        return f"remove {self.folder} and {self.beside('json').name}, and it is run again"
+
+    def _check(self) -> None:
+        try:
+            self.check(self.folder)
+        except BrokenRunError as error:
+            raise BrokenRunError(f"{self.name}: {error}: {self._remedy}") from None
+
     def run(self) -> bool:
         """Run it unless it is finished; an interrupted training goes on.
 
@@ -94,10 +120,11 @@ class Step:
             Whether there was anything to do.
 
         Raises:
-            BrokenRunError: the process ended with an error.
+            BrokenRunError: the process ended with an error, or the results are not whole.
             CobotError: see :meth:`finished`.
         """
         if self.finished():
+            self._check()
             return False
         start, made_of = time.perf_counter(), self.made_of()
         with whole_file(self.beside("yaml")) as file:
@@ -109,6 +136,7 @@ class Step:
             ended = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)
         if ended.returncode:
             raise BrokenRunError(f"{self.name}: {_last_line(log)} (see {log})")
+        self._check()
         seconds = time.perf_counter() - start
         with whole_file(self.beside("json")) as file:
             file.write_text(json.dumps({"seconds": seconds, "made_of": made_of}, indent=1) + "\n")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property, partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -13,18 +14,21 @@ import yaml
 from monai.bundle import ConfigParser
 
 from monai_cobot.bundle import adapter_file
+from monai_cobot.comparison.dry_run import check_bundle
 from monai_cobot.comparison.hidden_test import hide_test
-from monai_cobot.comparison.plan import ZERO_SHOT, DatasetPlan, MethodPlan, Plan
+from monai_cobot.comparison.names import ZERO_SHOT, folder_name
+from monai_cobot.comparison.plan import DatasetPlan, MethodPlan, Plan
 from monai_cobot.comparison.rates import Rates, paper_rates
-from monai_cobot.comparison.steps import Step
+from monai_cobot.comparison.results import check_evaluation, check_training
+from monai_cobot.comparison.steps import EVALUATION, Step, beside
 from monai_cobot.data.fingerprint import hash_cases
 from monai_cobot.data.spec import DatasetSpec
 from monai_cobot.errors import CobotError
 
 OWN = (
-    "method", "method_options", "orchestrate", "orchestration", "lr", "orchestration_lr", "seed",
-    "output_dir", "split_file", "dataset_dir", "bundle_root", "cases", "split", "resume",
-    "overwrite", "checkpoint", "split_by",
+    "method", "method_options", "orchestrate", "orchestration", "lr", "orchestration_lr",
+    "relation_lr", "seed", "output_dir", "split_file", "dataset_dir", "bundle_root", "cases",
+    "split", "resume", "overwrite", "checkpoint", "split_by",
 )  # fmt: skip
 """Ids that the comparison sets itself."""
 
@@ -56,7 +60,8 @@ class Study:
         """Find the cases as the bundle does, split them, and hide the test part.
 
         Raises:
-            CobotError: an id that is unknown or the comparison's own, no cases, no such part.
+            CobotError: an id that is unknown or the comparison's own, no cases, no such part, and
+                what the bundle would refuse of settings, methods and rates.
         """
         folder = plan.out / dataset.name
         _check_ids(dataset)
@@ -64,11 +69,15 @@ class Study:
         parser.read_config(str(dataset.bundle / "configs" / "train.yaml"))
         ids = {**dataset.settings, **_places(plan, dataset, folder), "output_dir": str(folder)}
         parser.update({**ids, "bundle_root": str(dataset.bundle), "seed": plan.seeds[0]})
-        spec, cases, split = (_evaluated(parser, key) for key in ("spec", "cases", "split"))
+        spec, cases, split = (
+            _unwrapped(partial(parser.get_parsed_content, key))
+            for key in ("spec", "cases", "split")
+        )
         rates = {
             method.name: plan.rates_of(method, paper_rates(spec.modality))
             for method in plan.methods
         }
+        _unwrapped(lambda: check_bundle(parser, plan.methods, rates))
         folder.mkdir(parents=True, exist_ok=True)
         seen = hide_test(cases, split, folder / "split.json")
         test = tuple(split.items(cases, "test"))
@@ -94,7 +103,29 @@ class Study:
             ids={**self._ids(), **method.ids(), **rates.ids(), "seed": seed},
             data={"split_hash": self.split_hash, "seen_sha256": self.seen_sha256},
             folder=place / "trials" / rates.folder if trial else place / f"seed_{seed}",
+            check=check_training,
         )
+
+    def evaluation_name(
+        self, method: MethodPlan | None, seed: int, jitter: Mapping[str, Any] | None = None
+    ) -> str:
+        """For people."""
+        name = ZERO_SHOT if method is None else method.name
+        boxes = "" if jitter is None else f", boxes {_how(jitter)}"
+        return f"{self.dataset.name}, {name}{boxes}, seed {seed}, evaluation"
+
+    def evaluation_folder(
+        self, method: MethodPlan | None, seed: int, jitter: Mapping[str, Any] | None = None
+    ) -> Path:
+        """Where it lies; nothing is read."""
+        place = self.folder / (folder_name(ZERO_SHOT) if method is None else method.folder)
+        return (place if jitter is None else place / "prompts" / _how(jitter)) / f"seed_{seed}"
+
+    def was_evaluated(
+        self, method: MethodPlan | None, seed: int, jitter: Mapping[str, Any] | None = None
+    ) -> bool:
+        """Whether a finished evaluation lies there; the test part is not read."""
+        return beside(self.evaluation_folder(method, seed, jitter), EVALUATION, "json").is_file()
 
     def evaluation(
         self,
@@ -106,31 +137,40 @@ class Study:
         """The evaluation of a training on the test part, which is read for it; None: zero shot.
 
         ``jitter`` changes the boxes in another way than the settings do.
+
+        Raises:
+            CobotError: no adapter.
+            OSError: a file of the test part that cannot be read.
         """
         if method is None or rates is None:
             what: dict[str, Any] = {"method": "freeze", "orchestrate": False, "checkpoint": "none"}
-            name, folder = "zero shot", ZERO_SHOT
         else:
             trained = self.training(method, rates, seed).folder
             what = {**method.ids(), "checkpoint": str(adapter_file(trained))}
-            name, folder = method.name, method.folder
-        place = self.folder / folder
         if jitter is not None:
             what["eval_box_jitter"] = dict(jitter)
-            how = f"{jitter['mode']}_{jitter['size']:g}"
-            name, place = f"{name}, boxes {how}", place / "prompts" / how
         return Step(
-            name=f"{self.dataset.name}, {name}, seed {seed}, evaluation",
+            name=self.evaluation_name(method, seed, jitter),
             configs=(self.configs / "train.yaml", self.configs / "evaluate.yaml"),
             ids={**self._ids(), **what, "seed": self.plan.seeds[0], "overwrite": True},
-            data={"split_hash": self.split_hash, "test_sha256": hash_cases(self.test)},
-            folder=place / f"seed_{seed}",
-            kind=".evaluation",
+            data={"split_hash": self.split_hash, "test_sha256": self._test_sha256},
+            folder=self.evaluation_folder(method, seed, jitter),
+            kind=EVALUATION,
+            check=check_evaluation,
         )
+
+    @cached_property
+    def _test_sha256(self) -> str:
+        """Read when the first evaluation is made, not before."""
+        return hash_cases(self.test)
 
     def _ids(self) -> dict[str, Any]:
         places = _places(self.plan, self.dataset, self.folder)
         return {**self.dataset.settings, **places, "split_file": str(self.folder / "split.json")}
+
+
+def _how(jitter: Mapping[str, Any]) -> str:
+    return f"{jitter['mode']}_{jitter['size']:g}"
 
 
 def _places(plan: Plan, dataset: DatasetPlan, folder: Path) -> dict[str, Any]:
@@ -153,10 +193,10 @@ def _check_ids(dataset: DatasetPlan) -> None:
             raise CobotError(f"settings: unknown id {key!r}: {hint}")
 
 
-def _evaluated(parser: ConfigParser, key: str) -> Any:
-    """A value of the bundle's config; MONAI's wrapping of a user's error is taken off."""
+def _unwrapped(read: Callable[[], Any]) -> Any:
+    """What is read of the bundle's config; MONAI's wrapping of a user's error is taken off."""
     try:
-        return parser.get_parsed_content(key)
+        return read()
     except RuntimeError as error:
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, CobotError):

@@ -23,8 +23,11 @@ NOTES = (
     "the seeds' means (ddof 1). A patient counts as the mean over its targets. Boxes are made from "
     "the truth (oracle boxes), the same for all rows. Rates were chosen on the validation part, "
     "with equally many trials a method. Parameters are those in the encoder, orchestration "
-    "included; the mask decoder is trained too. Costs are those on the first dataset."
+    "included; the mask decoder is trained too. Costs are those on the first dataset. Seconds a "
+    "step depend on what else the machine did: compare them only where that was nothing."
 )
+TEXT_COLUMNS = ("method", "dataset", "answer", "first - second", "rates", "")
+"""Headings of columns that are read from the left; the others hold numbers."""
 
 Line = list[str]
 
@@ -46,39 +49,72 @@ def table_lines(answers: Sequence[Answer], published: Sequence[Published]) -> li
 
 
 def captions(compared: Compared, answers: Sequence[Answer]) -> list[str]:
-    """For each dataset what all its rows share: patients, seeds, base model, boxes, split."""
+    """For each dataset what its rows share: patients, seeds, base model, boxes, split.
+
+    Rows that differ have a line of their own, and so have those that lack seeds, or found what the
+    truth does not have.
+    """
     found = []
     for study in compared.studies:
-        rows = [
-            row
-            for answer in answers
-            if answer.dataset == study.dataset.name and not answer.trivial
-            for seed in answer.rows.values()
-            for row in seed
-        ]
-        if rows:
-            first, seeds = rows[0], ", ".join(map(str, study.plan.seeds))
+        name, seeds = study.dataset.name, ", ".join(map(str, study.plan.seeds))
+        rows = [answer for answer in answers if answer.dataset == name]
+        alike: dict[str, list[str]] = {}
+        for answer in rows:
+            if not answer.trivial:
+                alike.setdefault(_conditions(answer), []).append(answer.name)
+        for conditions, names in alike.items():
+            which = f" ({', '.join(names)})" if len(alike) > 1 else ""
             found.append(
-                f"{study.dataset.name}: {len({row.patient for row in rows})} test patients; seeds "
-                f"{seeds}; SAM {first.sam}, weights {first.weights}, {first.image_size} px; boxes "
-                f"{first.box_jitter or 'none'}; split {study.split_hash[:12]}."
+                f"{name}{which}: {conditions}; seeds {seeds}; split {study.split_hash[:12]}."
             )
+        found += [
+            f"{name}, {answer.name}: {answer.incomplete} alone ({', '.join(map(str, answer.rows))})"
+            "; the others are broken."
+            for answer in rows
+            if answer.incomplete
+        ]
+        found += [
+            f"{name}, {answer.name}: {answer.false_findings:g} findings where the truth has none "
+            "(mean over the seeds), in no score."
+            for answer in rows
+            if answer.false_findings
+        ]
     return found
 
 
+def _conditions(answer: Answer) -> str:
+    first = next(row for rows in answer.rows.values() for row in rows)
+    return (
+        f"{len(answer.of_patients('dice'))} test patients; SAM {first.sam}, weights "
+        f"{first.weights}, {first.image_size} px; boxes {first.box_jitter or 'none'}"
+    )
+
+
 def difference_lines(found: Sequence[Difference]) -> list[Line]:
-    """A pair a row."""
-    lines = [["dataset", "first - second", "patients", "difference, points", "95 % interval", "p"]]
+    """A pair a row; the interval has as many decimals as the mean, which has two digits."""
+    lines = [
+        ["dataset", "first - second", "patients", "seeds", "difference, points", "95 % interval",
+         "p"],
+    ]  # fmt: skip
     for pair in found:
-        interval = (
-            NONE if math.isnan(pair.low) else f"{100 * pair.low:+.1f} to {100 * pair.high:+.1f}"
+        digits = _decimals(100 * pair.mean)
+        mean, low, high = (
+            NONE if math.isnan(value) else f"{100 * value:+.{digits}f}"
+            for value in (pair.mean, pair.low, pair.high)
         )
-        p = NONE if math.isnan(pair.p) else f"{pair.p:.2g}"
         lines.append([
-            pair.dataset, f"{pair.first} - {pair.second}", str(pair.patients),
-            f"{100 * pair.mean:+.1f}", interval, p,
+            pair.dataset, f"{pair.first} - {pair.second}", str(pair.patients), str(pair.seeds),
+            mean, NONE if low == NONE else f"{low} to {high}",
+            NONE if math.isnan(pair.p) else f"{pair.p:.2g}",
         ])  # fmt: skip
     return lines
+
+
+def _decimals(value: float) -> int:
+    """So many show two significant digits; at least 1 and at most 4."""
+    if math.isnan(value) or value == 0:
+        return 1
+    return min(4, max(1, 1 - math.floor(math.log10(abs(value)))))
 
 
 def trial_lines(compared: Compared) -> list[Line]:
@@ -98,7 +134,7 @@ def markdown(sections: Mapping[str, Sequence[Line]], notes: Sequence[str]) -> st
     """Tables under their headings."""
     parts = ["# Comparison", ""]
     for title, (heading, *body) in sections.items():
-        ruler = ["---", *["---:"] * (len(heading) - 1)]
+        ruler = ["---" if cell in TEXT_COLUMNS else "---:" for cell in heading]
         parts += [f"## {title}", ""]
         parts += ["| " + " | ".join(line) + " |" for line in (heading, ruler, *body)]
         parts.append("")
@@ -131,6 +167,8 @@ def as_json(
                             strict=True)) for line in trial_lines(compared)[1:]],
         "prompts": as_dicts(prompt_scores(compared)),
         "broken": compared.broken,
+        "test_withheld": compared.withheld,
+        "without_broken": compared.without_broken,
     }  # fmt: skip
 
 
@@ -140,7 +178,8 @@ _SHOWN = {"dice": "Dice", "iou": "IoU"}
 def _score(answer: Answer) -> str:
     mean, deviation = answer.mean(answer.score), answer.deviation(answer.score)
     shown = f"{100 * mean:.1f}"
-    return shown if math.isnan(deviation) else f"{shown} ± {100 * deviation:.1f}"
+    shown = shown if math.isnan(deviation) else f"{shown} ± {100 * deviation:.1f}"
+    return f"{shown} ({answer.incomplete})" if answer.incomplete else shown
 
 
 def _costs(cost: Cost | None) -> Line:

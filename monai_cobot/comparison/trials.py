@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from pathlib import Path
-
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from monai_cobot.comparison.plan import MethodPlan
 from monai_cobot.comparison.rates import Rates
-from monai_cobot.comparison.steps import BrokenRunError, Step
+from monai_cobot.comparison.results import best_dice
+from monai_cobot.comparison.steps import Step
 from monai_cobot.comparison.study import Study
-
-METRIC = "validation_dice"
 
 
 def run_trials(
@@ -21,8 +17,8 @@ def run_trials(
 ) -> dict[Rates, float] | None:
     """Best validation Dice of every trial.
 
-    ``run`` runs a step and says whether its result is there. None where a trial is broken: a method
-    with fewer trials than the others is not compared.
+    ``run`` runs a step and says whether its result is there and can be read. None where a trial is
+    broken: a method with fewer trials than the others is not compared.
     """
     found = {}
     for rates in study.rates[method.name]:
@@ -35,20 +31,3 @@ def run_trials(
 def choose(trials: Mapping[Rates, float]) -> Rates:
     """The rates with the highest validation Dice; of equal ones the first, NaN never."""
     return max(trials, key=lambda rates: -math.inf if math.isnan(trials[rates]) else trials[rates])
-
-
-def best_dice(folder: Path) -> float:
-    """The best validation Dice over the epochs, from the run's TensorBoard files.
-
-    Raises:
-        BrokenRunError: there is none.
-    """
-    values = []
-    for file in sorted((folder / "tensorboard").glob("events*")):
-        events = EventAccumulator(str(file))
-        events.Reload()
-        if METRIC in events.Tags()["scalars"]:
-            values += [float(event.value) for event in events.Scalars(METRIC)]
-    if not values:
-        raise BrokenRunError(f"{folder} has no validation Dice: remove it, and train again")
-    return max((value for value in values if not math.isnan(value)), default=math.nan)

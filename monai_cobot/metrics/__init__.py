@@ -17,6 +17,7 @@ from monai_cobot.metrics.paper import PooledDice, PooledScore
 from monai_cobot.metrics.site_figures import (
     coefficient_figure,
     relation_heat_maps,
+    row_mean_share,
     site_figure,
 )
 from monai_cobot.metrics.summary import distinct, summarise, write_json
@@ -84,6 +85,7 @@ __all__ = [
     "read_csv",
     "relation_heat_maps",
     "representative_cases",
+    "row_mean_share",
     "scores_table",
     "series_name",
     "site_figure",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,13 @@ _DIVERGING = "RdBu_r"
 def relation_heat_maps(
     matrices: Mapping[str, NDArray[Any]], sites: Sequence[str], path: str | Path
 ) -> None:
-    """Draw relation matrices beside each other, a panel each with a colour scale of its own.
+    """Draw what training made of relation matrices, S - I, a panel each with a scale of its own.
 
-    White is 0, and a scale reaches as far to both sides as the panel's largest entry.
+    White is 0, and a scale reaches as far to both sides as the panel's largest entry: the identity,
+    from which S starts, would hide the rest. A panel's headline has :func:`row_mean_share`.
 
     Args:
-        matrices: headline -> (T, T); a row receives, a column gives.
+        matrices: headline -> S (T, T); a row receives, a column gives.
         sites: T names.
         path: image file to write; the suffix says the format.
 
@@ -42,16 +44,36 @@ def relation_heat_maps(
     for axes, (headline, matrix) in zip(
         _panels(figure, 1, len(matrices)), matrices.items(), strict=True
     ):
-        reach = float(np.abs(matrix).max()) or 1.0
-        image = axes.imshow(matrix, cmap=_DIVERGING, vmin=-reach, vmax=reach)
+        change = matrix - np.eye(len(sites))
+        reach = float(np.abs(change).max()) or 1.0
+        image = axes.imshow(change, cmap=_DIVERGING, vmin=-reach, vmax=reach)
         figure.colorbar(image, ax=axes, shrink=0.85)
-        axes.set_title(headline, loc="left")
+        axes.set_title(f"{headline}\n{_share_in_words(change)}", loc="left", fontsize=9)
         axes.set_xlabel("gives")
         axes.set_ylabel("receives")
         axes.set_yticks(range(len(sites)), sites, fontsize=6)
         axes.set_xticks(range(len(sites)), sites, fontsize=6, rotation=90)
         axes.tick_params(length=0)
     _save(figure, path)
+
+
+def row_mean_share(change: NDArray[Any]) -> float:
+    """How much of a change of the relation matrix is one gain a row.
+
+    The share of the squared Frobenius norm that the rows' means explain: 1 where all entries of a
+    row changed alike, 1/T of random ones on average; NaN where nothing changed.
+
+    Args:
+        change: S - I, (T, T).
+    """
+    total = float(np.square(change).sum())
+    apart = change - np.mean(change, axis=1, keepdims=True)
+    return 1 - float(np.square(apart).sum()) / total if total else math.nan
+
+
+def _share_in_words(change: NDArray[Any]) -> str:
+    share = row_mean_share(change)
+    return "S - I is 0" if math.isnan(share) else f"S - I; row means: {share:.1%} of its square"
 
 
 def coefficient_figure(

@@ -24,6 +24,8 @@ from monai_cobot.sam.promptable import predict_masks
 ENCODER = "sam.image_encoder."
 DECODER = "sam.mask_decoder."
 OWNER = "orchestrator."
+RELATION = f"{OWNER}relation_matrix"
+"""Key of the relation matrix, in the model and in adapter files."""
 
 
 class CobotSAM(nn.Module):
@@ -156,8 +158,13 @@ class CobotSAM(nn.Module):
         orchestration_lr: float,
         weight_decay: float = 0.0,
         prompt_lr: float = 1e-3,
+        relation_lr: float | None = None,
     ) -> list[dict[str, Any]]:
         """Groups for an optimiser: ``lr`` for adapter and decoder, else the rate of that name.
+
+        ``relation_lr`` is that of the relation matrix S; None leaves S with the orchestration, as
+        the paper has it. All entries of a row of S start with one gradient, so the row moves as one
+        gain that learns T times as fast as a coefficient (docs/method.md).
 
         ``weight_decay`` holds for adapter and decoder. The orchestration has none: its coefficients
         and its relation matrix are the identity at the start, and Adam's decay takes a parameter
@@ -166,11 +173,14 @@ class CobotSAM(nn.Module):
         values (``Adaptation.undecayed``), which is a group ``lr_without_decay``.
 
         Raises:
-            CobotError: a rate that is not positive, or nothing to train.
+            CobotError: a rate that is not positive, ``relation_lr`` without a relation matrix that
+                is trained, or nothing to train.
         """
         rates: dict[str, Any] = {
             "lr": lr, "orchestration_lr": orchestration_lr, "prompt_lr": prompt_lr,
         }  # fmt: skip
+        if relation_lr is not None:
+            rates["relation_lr"] = relation_lr
         for name, rate in rates.items():
             if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < 1e3:
                 raise CobotError(
@@ -183,7 +193,15 @@ class CobotSAM(nn.Module):
         for name, parameter in self.named_parameters():
             if parameter.requires_grad:
                 default = "lr_without_decay" if name in undecayed else "lr"
-                members[own.get(_group(name), default)].append(parameter)
+                apart = name == RELATION and relation_lr is not None
+                members["relation_lr" if apart else own.get(_group(name), default)].append(
+                    parameter
+                )
+        if relation_lr is not None and not members["relation_lr"]:
+            raise CobotError(
+                f"relation_lr={relation_lr!r}: this model trains no relation matrix: leave it out "
+                "(null in YAML), or orchestrate with relation: learnable"
+            )
         groups = [
             {
                 "params": parameters,

@@ -20,8 +20,8 @@ from tests.bundle.small_data import small_data
 
 USER_IDS = [
     "dataset_dir", "output_dir", "epochs", "method", "orchestrate", "sam", "sam_checkpoint",
-    "image_size", "lr", "orchestration_lr", "box_jitter", "eval_box_jitter", "seed", "split_file",
-    "resume", "overwrite",
+    "image_size", "lr", "orchestration_lr", "relation_lr", "box_jitter", "eval_box_jitter", "seed",
+    "split_file", "resume", "overwrite",
 ]  # fmt: skip
 
 
@@ -147,6 +147,15 @@ def test_optimiser_is_adam(cohort: Path) -> None:
     assert rates == {
         "lr": (1.25e-6, 5e-4), "orchestration_lr": (1.25e-4, 0.0), "prompt_lr": (1e-3, 0.0),
     }  # fmt: skip
+
+
+def test_relation_matrix_has_a_share_of_the_orchestrations_rate() -> None:
+    parser = ConfigParser(ConfigParser.load_config_file(str(ADOME / "configs" / "train.yaml")))
+    parser.update({"sam": "small", "image_size": 64, "relation_lr": "$@orchestration_lr / 24"})
+    optimizer = parser.get_parsed_content("optimizer")
+    (group,) = [group for group in optimizer.param_groups if group["name"] == "relation_lr"]
+    assert group["lr"] == 1.25e-4 / 24
+    assert [parameter.shape for parameter in group["params"]] == [(24, 24)]
 
 
 def test_bundle_runs_where_its_folder_alone_is_copied(

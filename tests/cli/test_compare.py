@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 
 from monai_cobot.cli import app
 from monai_cobot.comparison import steps
-from monai_cobot.comparison.steps import BrokenRunError, Step
+from monai_cobot.comparison.results import BrokenRunError
+from monai_cobot.comparison.steps import Step
 from monai_cobot.errors import CobotError
 from tests.comparison.conftest import WritePlan, phantoms, write_plan
 
@@ -33,10 +34,14 @@ def test_broken_runs_end_with_an_error_after_the_report(
     file = write_plan()
     result = RUNNER.invoke(app, ["compare", str(file)])
     assert isinstance(result.exception, CobotError)
-    assert "5 runs are broken: ADOME, decoder only, lr 0.001, seed 0: it broke; " in str(
-        result.exception
-    )
+    said = str(result.exception)
+    assert "4 runs are broken: ADOME, decoder only, lr 0.001, seed 0: it broke; " in said
+    assert said.endswith("; the test part was not read: --without-broken reads it")
     assert "it broke" in (file.parent / "comparison" / "comparison.md").read_text()
+    said = str(RUNNER.invoke(app, ["compare", str(file), "--without-broken"]).exception)
+    assert "5 runs are broken: " in said
+    assert "ADOME, zero shot, seed 0, evaluation: it broke" in said
+    assert "the test part was not read" not in said
 
 
 def test_ctrl_c_says_that_the_same_command_goes_on(

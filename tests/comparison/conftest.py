@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from monai_cobot.comparison.answers import Answer
+from monai_cobot.comparison.answers import Answer, Cost
 from monai_cobot.data.phantom import make_cohort
 from monai_cobot.metrics import Row, Run
 from monai_cobot.metrics.table import volume_rows
@@ -21,6 +22,7 @@ FAST = {
     "prompts": "box",
 }  # fmt: skip
 SHAPE = (48, 48, 16)
+COST = Cost(147456, 4205796, 0.25, 1024 * 2**20, "process", 3 * 2**20)
 
 WritePlan = Callable[..., Path]
 
@@ -52,17 +54,23 @@ def write_plan(tmp_path: Path, phantoms: Path) -> WritePlan:
 
 
 def make_row(patient: str, organ: str, dice: float, case: str = "", method: str = "lora") -> Row:
-    """A clinical row; IoU follows from the Dice."""
+    """A clinical row; IoU follows from the Dice. Without a Dice the organ is nowhere."""
     nan = float("nan")
-    score = OrganScore(organ, dice, dice / (2 - dice), nan, nan, nan, nan, 10, 10, nan, nan)
+    voxels = 0 if math.isnan(dice) else 10
+    score = OrganScore(organ, dice, dice / (2 - dice), nan, nan, nan, nan, voxels, voxels, nan, nan)
     run = Run(method, False, 0, "hash", "patient", 64, "small", "random", "exact")
     return volume_rows([score], run, case=case or patient, patient=patient)[0]
 
 
-def make_answer(name: str, seeds: Mapping[int, Mapping[str, float]]) -> Answer:
+def make_answer(
+    name: str,
+    seeds: Mapping[int, Mapping[str, float]],
+    cost: Cost | None = None,
+    planned: int | None = None,
+) -> Answer:
     """An answer with one organ a patient: seed -> patient -> Dice."""
     rows = {
         seed: [make_row(patient, "liver", dice) for patient, dice in found.items()]
         for seed, found in seeds.items()
     }
-    return Answer("DATA", name, "dice", rows)
+    return Answer("DATA", name, "dice", rows, cost, planned or len(seeds))

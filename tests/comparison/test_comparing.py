@@ -9,9 +9,13 @@ import pytest
 
 from monai_cobot.comparison import study, trials
 from monai_cobot.comparison.comparing import Comparison
-from monai_cobot.comparison.plan import load_plan
-from monai_cobot.comparison.steps import BrokenRunError, Step
+from monai_cobot.comparison.plan_file import load_plan
+from monai_cobot.comparison.report import write_report
+from monai_cobot.comparison.results import BrokenRunError
+from monai_cobot.comparison.steps import Step
+from monai_cobot.comparison.study import Study
 from monai_cobot.errors import CobotError
+from tests.bundle.conftest import ADOME
 from tests.comparison.conftest import WritePlan
 
 
@@ -73,11 +77,45 @@ def test_method_with_a_broken_trial_is_named_and_the_others_go_on(
 ) -> None:
     runs = FakeRuns(monkeypatch)
     runs.broken = "decoder only, lr 0.001"
-    compared = Comparison(load_plan(write_plan())).run()
+    compared = Comparison(load_plan(write_plan()), without_broken=True).run()
     assert [line.split(":")[0] for line in compared.broken] == [
         "ADOME, decoder only, lr 0.001, seed 0"
     ]
     assert {key[1] for key in compared.evaluated} == {None, "LoRA + orchestration"}
+
+
+def test_test_part_of_no_dataset_is_read_while_a_training_of_one_is_broken(
+    write_plan: WritePlan, phantoms: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second dataset's last seed is broken: the first one's test part stays shut as well."""
+    runs = FakeRuns(monkeypatch)
+    runs.broken = "B, LoRA + orchestration, lr 0.003 orchestration_lr 0.03, seed 5"
+    opened: list[object] = []
+    monkeypatch.setattr(Study, "_test_sha256", property(lambda study: opened.append(study) or ""))
+    place = {"bundle": str(ADOME), "dataset_dir": str(phantoms)}
+    datasets = [{**place, "name": "A"}, {**place, "name": "B"}]
+    plan = load_plan(write_plan(seeds=[4, 5], datasets=datasets))
+    lines: list[str] = []
+    compared = Comparison(plan, lines.append).run()
+    assert compared.withheld
+    assert not compared.evaluated
+    assert opened == []
+    assert not [name for name in runs.names if "evaluation" in name]
+    assert lines[-1] == "runs are broken: the test part is not read"
+    compared.trained.clear()  # the fake leaves no adapters
+    text = write_report(plan, compared)[2].read_text()
+    assert "the test part was not read" in text
+
+    compared = Comparison(plan, without_broken=True).run()
+    assert not compared.withheld
+    assert {key[0] for key in compared.evaluated} == {"A", "B"}
+    assert ("B", "LoRA + orchestration", 5) not in compared.evaluated
+    assert opened
+    compared.evaluated.clear()
+    compared.trained.clear()
+    assert "--without-broken): the test part was read before" in (
+        write_report(plan, compared)[2].read_text()
+    )
 
 
 def test_finished_run_of_something_else_is_refused_before_any_run(
@@ -107,6 +145,13 @@ def test_places_of_files_do_not_count_but_their_content_does(
     def made(**changes: object) -> object:
         return Step("name", (), {**ids, **changes}, {}, tmp_path / "run").made_of()
 
+    def of(data: dict[str, str], config: str = "a: 1") -> object:
+        (tmp_path / "train.yaml").write_text(config)
+        return Step("name", (tmp_path / "train.yaml",), ids, data, tmp_path / "run").made_of()
+
+    assert of({"seen_sha256": "1"}) == of({"seen_sha256": "1"})
+    assert of({"seen_sha256": "1"}) != of({"seen_sha256": "2"})
+    assert of({}, "a: 1") != of({}, "a: 2")
     before = made()
     assert made(dataset_dir="there", num_workers=2) == before
     assert made(lr=0.2) != before

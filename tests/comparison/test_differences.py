@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 
@@ -10,7 +11,7 @@ import pytest
 
 from monai_cobot.comparison.answers import Answer, patient_means
 from monai_cobot.comparison.differences import Difference, interval, wilcoxon
-from tests.comparison.conftest import make_answer, make_row
+from tests.comparison.conftest import COST, make_answer, make_row
 
 ROUNDING = 1e-12  # sums of a few numbers in double precision
 
@@ -45,6 +46,35 @@ def test_difference_is_paired_by_patient() -> None:
     assert found.mean == pytest.approx(0.3, abs=ROUNDING)  # of 0.2 and 0.4
     assert (found.low, found.high) == pytest.approx((0.2, 0.4), abs=ROUNDING)
     assert math.isnan(found.p)
+
+
+def test_seeds_that_both_have_are_paired() -> None:
+    """The second's broken seed 0 is left out of the first, too: 0.9 - 0.5, not 0.5 - 0.5."""
+    first = make_answer("LoRA", {0: {"A": 0.1}, 1: {"A": 0.9}}, COST)
+    second = make_answer("SSF", {1: {"A": 0.5}, 2: {"A": 0.0}}, COST, planned=3)
+    found = Difference.of(first, second)
+    assert (found.mean, found.seeds) == (pytest.approx(0.4, abs=ROUNDING), 1)
+    zero_shot = make_answer("zero shot", {0: {"A": 0.4}})
+    found = Difference.of(second, zero_shot)
+    assert (found.mean, found.seeds) == (pytest.approx(-0.15, abs=ROUNDING), 2)
+    third = make_answer("VPT", {0: {"A": 0.5}}, COST)
+    found = Difference.of(second, third)
+    assert (found.patients, found.seeds) == (0, 0)
+    assert math.isnan(found.mean)
+
+
+def test_patients_are_those_that_the_truth_has_whatever_was_predicted() -> None:
+    """Patient B has no organ: nothing found in seed 0, something in seed 1, which is counted."""
+    false = dataclasses.replace(make_row("B", "liver", 0.0), true_voxels=0)
+    missed = dataclasses.replace(make_row("C", "liver", 0.0), predicted_voxels=0)
+    rows = {
+        0: [make_row("A", "liver", 0.6), make_row("B", "liver", math.nan), missed],
+        1: [make_row("A", "liver", 0.8), false, missed],
+    }
+    answer = Answer("DATA", "LoRA", "dice", rows, COST, 2)
+    assert answer.of_patients("dice") == pytest.approx({"A": 0.7, "C": 0.0}, abs=ROUNDING)
+    assert answer.seed_means("dice") == pytest.approx([0.3, 0.4], abs=ROUNDING)
+    assert answer.false_findings == 0.5
 
 
 def test_interval_of_few_values_is_that_of_all_resamples() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from monai_cobot.comparison.comparing import Comparison
 from monai_cobot.comparison.hidden_test import known_split, seen_cases
-from monai_cobot.comparison.plan import load_plan
+from monai_cobot.comparison.plan_file import load_plan
 from monai_cobot.comparison.steps import BrokenRunError
 from monai_cobot.data.split_file import Split
 from tests.bundle.conftest import ADOME

@@ -13,22 +13,19 @@ import pytest
 from PIL import Image
 
 from monai_cobot.comparison import tables
-from monai_cobot.comparison.answers import Cost
 from monai_cobot.comparison.comparing import Comparison
 from monai_cobot.comparison.differences import Difference, pairs
-from monai_cobot.comparison.figures import RELATION, draw_parameters, site_names
-from monai_cobot.comparison.plan import load_plan
+from monai_cobot.comparison.figures import draw_parameters, site_names
+from monai_cobot.comparison.plan_file import load_plan
 from monai_cobot.comparison.published import Published, read_published
 from monai_cobot.comparison.report import page_text, write_report
 from monai_cobot.sam import build_adapted_sam
-from tests.comparison.conftest import WritePlan, make_answer
+from monai_cobot.sam.adapted import RELATION
+from tests.comparison.conftest import COST, WritePlan, make_answer, make_row
 
-COST = Cost(147456, 4205796, 0.25, 1024 * 2**20, "process", 3 * 2**20)
 ANSWERS = [
     make_answer("filled box", {0: {"A": 0.5, "B": 0.6}}),
-    dataclasses.replace(
-        make_answer("LoRA", {0: {"A": 0.7, "B": 0.8}, 1: {"A": 0.8, "B": 0.9}}), cost=COST
-    ),
+    make_answer("LoRA", {0: {"A": 0.7, "B": 0.8}, 1: {"A": 0.8, "B": 0.9}}, COST),
 ]
 
 
@@ -45,12 +42,64 @@ def test_table_has_the_form_of_the_papers() -> None:
 
 def test_difference_is_shown_in_points() -> None:
     lines = tables.difference_lines([Difference.of(ANSWERS[1], ANSWERS[0])])
-    assert lines[1] == ["DATA", "LoRA - filled box", "2", "+25.0", "+25.0 to +25.0", "–"]
+    assert lines[1] == ["DATA", "LoRA - filled box", "2", "2", "+25.0", "+25.0 to +25.0", "–"]
+
+
+@pytest.mark.parametrize(
+    ("mean", "shown"),
+    [
+        (0.00021, ["+0.021", "-0.100 to +0.200"]),
+        (-0.0132, ["-1.3", "-0.1 to +0.2"]),
+        (0.0, ["+0.0", "-0.1 to +0.2"]),
+        (1e-9, ["+0.0000", "-0.1000 to +0.2000"]),
+    ],
+)
+def test_difference_has_two_significant_digits(mean: float, shown: list[str]) -> None:
+    pair = Difference("DATA", "a", "b", "dice", 9, 1, mean, -0.001, 0.002, 0.0144)
+    assert tables.difference_lines([pair])[1][4:] == [*shown, "0.014"]
+
+
+def test_difference_without_a_pair_is_empty() -> None:
+    nan = float("nan")
+    pair = Difference("DATA", "a", "b", "dice", 0, 0, nan, nan, nan, nan)
+    assert tables.difference_lines([pair])[1][2:] == ["0", "0", "–", "–", "–"]
+
+
+def test_row_that_lacks_a_seed_says_so() -> None:
+    partly = make_answer("LoRA", {1: {"A": 0.7, "B": 0.9}}, COST, planned=2)
+    assert tables.table_lines([partly], [])[1][1] == "80.0 (1 of 2 seeds)"
+    assert "(1 of" not in tables.table_lines(ANSWERS, [])[2][1]
+
+
+def test_captions_are_by_row(write_plan: WritePlan) -> None:
+    compared = Comparison(load_plan(write_plan(seeds=[0, 1]))).compared
+    whole = make_answer("LoRA", {0: {"A": 0.7}, 1: {"A": 0.8}}, COST)
+    partly = make_answer("SSF", {1: {"A": 0.7}}, COST, planned=2)
+    false = dataclasses.replace(make_row("B", "liver", 0.0), true_voxels=0)
+    partly = dataclasses.replace(partly, rows={1: [*partly.rows[1], false]})
+    answers = [dataclasses.replace(answer, dataset="ADOME") for answer in (whole, partly)]
+    shared, lacking, found = tables.captions(compared, answers)
+    assert shared.startswith("ADOME: 1 test patients; SAM small, weights random, 64 px; boxes exact"
+                             "; seeds 0, 1; split ")  # fmt: skip
+    assert lacking == "ADOME, SSF: 1 of 2 seeds alone (1); the others are broken."
+    assert found.startswith("ADOME, SSF: 1 findings where the truth has none")
+    other = [dataclasses.replace(row, image_size=128) for row in whole.rows[0]]
+    answers[1] = dataclasses.replace(answers[1], rows={1: other})
+    first, second = tables.captions(compared, answers)[:2]
+    assert first.startswith("ADOME (LoRA): 1 test patients; SAM small, weights random, 64 px")
+    assert second.startswith("ADOME (SSF): 1 test patients; SAM small, weights random, 128 px")
+
+
+def test_columns_of_text_are_read_from_the_left() -> None:
+    sections = {"T": [["dataset", "method", "rates", "validation Dice"], ["D", "M", "R", "1"]]}
+    assert "| --- | --- | --- | ---: |" in tables.markdown(sections, [])
+    cells = re.findall(r"<t[hd]((?: [^>]*)?)>", page_text(sections, [], [], []))
+    assert ["text" in cell for cell in cells] == 2 * [True, True, True, False]
 
 
 def test_markdown_is_a_table_a_section() -> None:
-    text = tables.markdown({"Scores": [["a", "b"], ["1", "2"]]}, ["note"])
-    assert "## Scores\n\n| a | b |\n| --- | ---: |\n| 1 | 2 |\n" in text
+    text = tables.markdown({"Scores": [["method", "b"], ["1", "2"]]}, ["note"])
+    assert "## Scores\n\n| method | b |\n| --- | ---: |\n| 1 | 2 |\n" in text
     assert text.endswith("\nnote\n")
 
 
@@ -114,7 +163,11 @@ def test_comparison_of_broken_runs_names_them_in_its_report(write_plan: WritePla
     plan = load_plan(write_plan())
     compared = Comparison(plan).compared
     compared.broken.append("ADOME, LoRA: it broke")
+    stale = plan.out / "figures" / "ADOME_prompts.png"
+    stale.parent.mkdir()
+    stale.write_bytes(b"of an earlier report")
     table, numbers, text, page = write_report(plan, compared)
+    assert not stale.exists()
     assert json.loads(numbers.read_text())["answers"] == []
     for file in (text, page):
         assert "ADOME, LoRA: it broke" in file.read_text()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from ignite.engine import Engine
 
+from monai_cobot.comparison import step_cost
 from monai_cobot.comparison.step_cost import FILE, StepCost, peak_memory
 from monai_cobot.sam import build_adapted_sam
 
@@ -46,3 +47,15 @@ def test_peak_memory_is_the_kernels_high_water_mark() -> None:
     (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM:")]
     kilobytes = int(line.split()[1])
     assert peak_memory(cuda=False) / 1024 == pytest.approx(kilobytes, rel=COUNTERS)
+
+
+def test_peak_memory_of_the_process_that_started_this_one_does_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``ru_maxrss`` outlives exec on Linux; without a high water mark it is all there is."""
+    status = tmp_path / "status"
+    status.write_text("Name:\tpython\nVmHWM:\t  2048 kB\nVmRSS:\t  1024 kB\n")
+    monkeypatch.setattr(step_cost, "STATUS", status)
+    assert peak_memory(cuda=False) == 2 * 2**20
+    status.write_text("Name:\tpython\n")
+    assert peak_memory(cuda=False) > 2 * 2**20

@@ -121,7 +121,7 @@ def check_table(out: Path) -> None:
     found = json.loads((out / "comparison.json").read_text())
     assert [line["chosen"] for line in found["trials"]].count("chosen") == 2
     table = (out / "comparison.md").read_text()
-    assert "ADOME: 2 test patients; seeds 0; SAM small, weights random, 64 px; boxes exact" in table
+    assert "ADOME: 2 test patients; SAM small, weights random, 64 px; boxes exact; seeds 0" in table
     page = (out / "comparison.html").read_text()
     assert len(re.findall("<img", page)) == len(list((out / "figures").glob("*.png"))) >= 3
     assert not re.findall(r'(?:src|href)="(?!data:)', page)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,16 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from monai_cobot.errors import CobotError
-from monai_cobot.metrics import coefficient_figure, relation_heat_maps, site_figure
+from monai_cobot.metrics import (
+    coefficient_figure,
+    relation_heat_maps,
+    row_mean_share,
+    site_figure,
+)
 from monai_cobot.metrics.palette import MODELS
 
 SITES = ["q0", "v0", "q1"]
+ROUNDING = 1e-12  # sums of a few numbers in double precision
 
 
 @pytest.fixture
@@ -30,13 +37,17 @@ def saved(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     return figures
 
 
-def test_heat_maps_show_the_matrices(tmp_path: Path, saved: list[Figure]) -> None:
+def test_heat_maps_show_what_training_changed(tmp_path: Path, saved: list[Figure]) -> None:
+    """S - I: the identity has no place on the scale. Row means -2/3, 1/6, 0 explain
+    (3 * 4/9 + 3 / 36) / 4.25 = 1/3 of the squares."""
     after = np.array([[1.0, 0.0, -2.0], [0.5, 1.0, 0.0], [0.0, 0.0, 1.0]])
     relation_heat_maps({"before": np.eye(3), "after": after}, SITES, tmp_path / "s.png")
     assert [path.name for path in tmp_path.iterdir()] == ["s.png"]
     panels = [axes for axes in saved[0].axes if axes.images]
-    assert [axes.get_title(loc="left") for axes in panels] == ["before", "after"]
-    np.testing.assert_array_equal(panels[1].images[0].get_array(), after)
+    assert [axes.get_title(loc="left") for axes in panels] == [
+        "before\nS - I is 0", "after\nS - I; row means: 33.3% of its square",
+    ]  # fmt: skip
+    np.testing.assert_array_equal(panels[1].images[0].get_array(), after - np.eye(3))
     assert [axes.images[0].get_clim() for axes in panels] == [(-1, 1), (-2, 2)]
     for axes in panels:  # rows receive, from the top
         assert [label.get_text() for label in axes.get_yticklabels()] == SITES
@@ -44,8 +55,16 @@ def test_heat_maps_show_the_matrices(tmp_path: Path, saved: list[Figure]) -> Non
     assert imread(tmp_path / "s.png").shape[1] > imread(tmp_path / "s.png").shape[0]
 
 
-def test_heat_map_of_zeros(tmp_path: Path, saved: list[Figure]) -> None:
-    relation_heat_maps({"change": np.zeros((3, 3))}, SITES, tmp_path / "s.png")
+def test_share_of_the_row_means() -> None:
+    gains = np.outer([0.3, -0.2, 0.0], np.ones(3))
+    assert row_mean_share(gains) == pytest.approx(1)
+    assert row_mean_share(gains.T - gains.mean()) == pytest.approx(0, abs=ROUNDING)
+    assert row_mean_share(np.eye(4)) == pytest.approx(1 / 4)
+    assert math.isnan(row_mean_share(np.zeros((3, 3))))
+
+
+def test_heat_map_of_a_matrix_that_did_not_change(tmp_path: Path, saved: list[Figure]) -> None:
+    relation_heat_maps({"S": np.eye(3)}, SITES, tmp_path / "s.png")
     assert saved[0].axes[0].images[0].get_clim() == (-1, 1)
 
 

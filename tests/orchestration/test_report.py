@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from monai_cobot.metrics import row_mean_share
 from monai_cobot.orchestration import (
     OrchestrationConfig,
     OrchestrationReport,
@@ -66,3 +67,20 @@ def test_arrays_are_copies_and_json() -> None:
         "coefficients_lm", "coefficients_mc", "communicated", "departure", "relation_matrix",
     ]  # fmt: skip
     assert read["relation_matrix"] == [[7.0, 0.0], [0.0, 1.0]]
+
+
+def test_rows_of_the_relation_matrix_move_as_gains_that_learn_t_times_as_fast() -> None:
+    """What docs/method.md says: one gradient a row, and T entries that each move by Adam's rate."""
+    torch.manual_seed(3)
+    sites, rate = 24, 1e-3
+    orchestrator = Orchestrator(sites, 4)
+    optimizer = torch.optim.Adam(orchestrator.parameters(), lr=rate)
+    z = torch.randn(sites, 50, 4)
+    orchestrated = torch.stack([orchestrator(z[site], site) for site in range(sites)])
+    (orchestrated - 3 * z).square().mean().backward()
+    optimizer.step()
+    report = OrchestrationReport.of(orchestrator)
+    assert row_mean_share(report.relation_matrix - np.eye(sites)) > 0.999
+    coefficients = np.abs(report.coefficients_lm - 1).mean()
+    gains = np.abs(report.communicated - report.coefficients_lm).mean()
+    assert gains / coefficients == pytest.approx(sites, rel=0.01)  # the sets are 1 but for a rate

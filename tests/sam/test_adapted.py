@@ -20,6 +20,7 @@ VARIANTS = [
     for orchestrate in (False, True)
     if peft.get(name).orchestratable or not orchestrate
 ]
+ROUNDING = 2e-7  # of numbers near 1 in single precision
 EXACT = [variant for variant in VARIANTS if peft.get(variant[0]).identity_at_start]
 
 
@@ -108,6 +109,43 @@ def test_parameter_groups_have_their_own_rates(build_tiny: Build) -> None:
     # T = 2 sites a block, V = 4: LM and MC sets, relation matrix, hyper-complex weights.
     assert counts["orchestration"] == 6 * 4 + 6 * 4 + 6 * 6 + 6 * 4
     assert counts["peft"] == 3 * 2 * (16 * 4 + 4 * 16)
+
+
+def test_relation_matrix_can_have_a_rate_of_its_own(build_tiny: Build) -> None:
+    """A step of Adam moves every entry by the rate, whatever its gradient."""
+    model = build_tiny("lora", orchestrate=True)
+    assert model.orchestrator is not None
+    groups = model.parameter_groups(1e-3, 1e-2, 5e-4, relation_lr=1e-4)
+    optimizer = torch.optim.Adam(groups)
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+    moved = {
+        "relation_matrix": (model.orchestrator.relation_matrix - torch.eye(6)).abs(),
+        "coefficients_lm": (model.orchestrator.coefficients_lm - 1).abs(),
+    }
+    assert moved["relation_matrix"].detach().numpy() == pytest.approx(1e-4, abs=ROUNDING)
+    assert moved["coefficients_lm"].detach().numpy() == pytest.approx(1e-2, abs=ROUNDING)
+    (group,) = [group for group in groups if group["name"] == "relation_lr"]
+    assert group["weight_decay"] == 0
+    assert sum(len(group["params"]) for group in groups) == sum(
+        parameter.requires_grad for parameter in model.parameters()
+    )
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [None, {"relation": "random"}, {"relation": "identity"}, {"coefficients": "mc"}],
+)
+def test_rate_of_a_relation_matrix_that_is_not_trained_is_refused(
+    build_tiny: Build, settings: dict[str, str] | None
+) -> None:
+    model = build_tiny("lora", orchestrate=settings is not None, orchestration=settings or {})
+    with pytest.raises(CobotError, match=r"relation_lr=0\.001.*no relation matrix"):
+        model.parameter_groups(1e-3, 1e-2, relation_lr=1e-3)
+    with pytest.raises(CobotError, match="relation_lr='x' is not a positive number"):
+        model.parameter_groups(1e-3, 1e-2, relation_lr="x")  # type: ignore[arg-type]
 
 
 def test_the_orchestration_does_not_decay(build_tiny: Build) -> None:
