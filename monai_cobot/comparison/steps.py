@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ import yaml
 
 import monai_cobot
 from monai_cobot.bundle.run import SAME_RESULT
+from monai_cobot.comparison.processes import Launch, launch
 from monai_cobot.comparison.results import BrokenRunError
 from monai_cobot.errors import CobotError
 from monai_cobot.whole_file import whole_file
@@ -113,8 +113,11 @@ class Step:
         except BrokenRunError as error:
             raise BrokenRunError(f"{self.name}: {error}: {self._remedy}") from None
 
-    def run(self) -> bool:
+    def run(self, start: Launch | None = None) -> bool:
         """Run it unless it is finished; an interrupted training goes on.
+
+        Args:
+            start: runs the command; None for a process here.
 
         Returns:
             Whether there was anything to do.
@@ -126,18 +129,16 @@ class Step:
         if self.finished():
             self._check()
             return False
-        start, made_of = time.perf_counter(), self.made_of()
+        begun, made_of = time.perf_counter(), self.made_of()
         with whole_file(self.beside("yaml")) as file:
             file.write_text(yaml.safe_dump({**self.ids, "output_dir": str(self.folder)}))
         files = [str(file) for file in (*self.configs, self.beside("yaml"))]
         command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", json.dumps(files)]
         log = self.beside("log")
-        with log.open("a") as output:
-            ended = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)
-        if ended.returncode:
+        if (start or launch)(command, log):
             raise BrokenRunError(f"{self.name}: {_last_line(log)} (see {log})")
         self._check()
-        seconds = time.perf_counter() - start
+        seconds = time.perf_counter() - begun
         with whole_file(self.beside("json")) as file:
             file.write_text(json.dumps({"seconds": seconds, "made_of": made_of}, indent=1) + "\n")
         return True

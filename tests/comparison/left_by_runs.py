@@ -6,13 +6,17 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 import torch
+import yaml
 from safetensors.torch import save_file
 from torch.utils.tensorboard import SummaryWriter
 
+from monai_cobot.comparison import local_jobs, steps
 from monai_cobot.metrics import Row, write_csv
 from monai_cobot.sam import BaseModel
 from monai_cobot.sam.adapter_file import FORMAT, REQUIRED
+from tests.comparison.conftest import make_row
 
 MANIFEST = {
     "format": FORMAT,
@@ -48,3 +52,33 @@ def leave_evaluation(folder: Path, rows: Sequence[Row]) -> None:
     """The scores of an evaluation."""
     folder.mkdir(parents=True, exist_ok=True)
     write_csv(rows, folder / "metrics.csv")
+
+
+class FakeBundle:
+    """Leaves what a bundle run would, by the ids that it is given."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.started: list[Path] = []
+        self.leaves_nothing = ""
+        monkeypatch.setattr(steps, "launch", self.run)
+        monkeypatch.setattr(local_jobs, "launch", self.run)
+
+    def run(self, command: list[str], log: Path, **options: object) -> int:
+        files = [Path(file) for file in json.loads(command[-1])]
+        ids = yaml.safe_load(files[-1].read_text())
+        folder = Path(ids["output_dir"])
+        self.started.append(folder)
+        if self.leaves_nothing and self.leaves_nothing in str(folder):
+            return 0
+        if files[1].name == "evaluate.yaml":
+            case = json.loads(Path(ids["split_file"]).read_text())["test"][0]
+            leave_evaluation(folder, self.rows(case))
+        else:
+            leave_training(folder, [ids["lr"] * 100])
+        return 0
+
+    def rows(self, case: str) -> list[Row]:
+        return [
+            make_row("A", "liver", 0.5, case=case, method=method)
+            for method in ("lightweight", "filled_box", "ellipse")
+        ]
