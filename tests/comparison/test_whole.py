@@ -24,10 +24,10 @@ pytestmark = pytest.mark.slow
 ROUNDING = 1e-9  # means of the same few numbers in another order
 
 
-def start(plan: Path) -> subprocess.Popen[str]:
+def start(plan: Path, *options: str) -> subprocess.Popen[str]:
     """The command in a process group of its own, as a terminal gives it one."""
     return subprocess.Popen(
-        [sys.executable, "-m", "monai_cobot", "compare", str(plan)],
+        [sys.executable, "-m", "monai_cobot", "compare", str(plan), *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
