@@ -160,9 +160,7 @@ def test_what_ray_cannot_do_is_named(
     assert len(broken) == 2
     assert all("its Ray job failed: " in said for said in broken)
     for resources in (Resources(cpus=3), Resources(gpus=1)):
-        with pytest.raises(
-            CobotError, match=r"no machine of the Ray cluster has . CPUs and . GPUs"
-        ):
+        with pytest.raises(CobotError, match=r"no machine of the Ray cluster has . CPUs and ."):
             jobs_of(plan, resources)()
     assert not (plan.out / remote.MARKER).exists()
 
