@@ -38,6 +38,7 @@ def stop_in_second_run(plan: Path, *options: str) -> None:
     assert process.stderr is not None
     for line in process.stderr:
         if line.startswith("[1/"):
+            assert line.endswith(": done\n")
             os.killpg(process.pid, signal.SIGINT)
             break
     _, errors = process.communicate(timeout=60)
@@ -80,7 +81,7 @@ def test_results_are_those_of_one_by_one(write_plan: WritePlan, tmp_path: Path) 
     for out, *options in (("two", "--jobs", "2"), ("ray", "--ray", "local")):
         stop_in_second_run(plan(out), *options)
         said = run(plan(out), *options)
-        assert ": kept\n" in said
+        assert ": kept\n" in said, (out, said)
         found = results(tmp_path / out)
         assert [*sorted(found)] == [*sorted(one)]
         for name, content in one.items():
