@@ -15,6 +15,7 @@ import yaml
 
 import monai_cobot
 from monai_cobot.bundle.run import SAME_RESULT
+from monai_cobot.bundle.run_folder import RECORD
 from monai_cobot.comparison.processes import Launch, launch
 from monai_cobot.comparison.results import BrokenRunError
 from monai_cobot.errors import CobotError
@@ -130,18 +131,37 @@ class Step:
             self._check()
             return False
         begun, made_of = time.perf_counter(), self.made_of()
-        with whole_file(self.beside("yaml")) as file:
-            file.write_text(yaml.safe_dump({**self.ids, "output_dir": str(self.folder)}))
-        files = [str(file) for file in (*self.configs, self.beside("yaml"))]
-        command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", json.dumps(files)]
-        log = self.beside("log")
-        if (start or launch)(command, log):
-            raise BrokenRunError(f"{self.name}: {_last_line(log)} (see {log})")
+        if not self._ended(made_of):
+            self._launch(start or launch, made_of)
         self._check()
         seconds = time.perf_counter() - begun
         with whole_file(self.beside("json")) as file:
             file.write_text(json.dumps({"seconds": seconds, "made_of": made_of}, indent=1) + "\n")
+        self.beside("begun.json").unlink(missing_ok=True)
         return True
+
+    def _launch(self, start: Launch, made_of: Mapping[str, Any]) -> None:
+        with whole_file(self.beside("yaml")) as file:
+            file.write_text(yaml.safe_dump({**self.ids, "output_dir": str(self.folder)}))
+        with whole_file(self.beside("begun.json")) as file:
+            file.write_text(json.dumps(made_of) + "\n")
+        files = [str(file) for file in (*self.configs, self.beside("yaml"))]
+        command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", json.dumps(files)]
+        log = self.beside("log")
+        if start(command, log):
+            raise BrokenRunError(f"{self.name}: {_last_line(log)} (see {log})")
+
+    def _ended(self, made_of: Mapping[str, Any]) -> bool:
+        """Whether a training like this ended, and was stopped before it was written down here.
+
+        Adapter, costs and validation scores are on the disk by then.
+        """
+        try:
+            same = json.loads(self.beside("begun.json").read_text()) == made_of
+            status = json.loads((self.folder / RECORD).read_text())["status"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        return same and not self.kind and status == "finished"
 
 
 def _content(file: Any) -> Any:

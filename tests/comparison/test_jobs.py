@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from monai_cobot.comparison.plan_file import load_plan
 from monai_cobot.comparison.processes import StoppedError, launch
 from monai_cobot.comparison.report import write_report
 from monai_cobot.comparison.resources import Resources, gpu_places, visible_gpus
+from monai_cobot.comparison.results import BrokenRunError
 from monai_cobot.errors import CobotError
 from tests.bundle.conftest import ADOME
 from tests.comparison.conftest import WritePlan
@@ -202,3 +204,30 @@ def test_resources_are_read(write_plan: WritePlan) -> None:
     assert load_plan(write_plan()).resources == Resources(1, None)
     given = load_plan(write_plan(resources={"cpus": 4, "gpus": 0.5}))
     assert given.resources == Resources(4, 0.5)
+
+
+def test_training_that_was_stopped_after_its_end_is_not_made_again(
+    write_plan: WritePlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between the bundle's last word and the comparison's: the bundle would refuse."""
+    plan = load_plan(write_plan(methods=["lightweight"]))
+    study = Comparison(plan).compared.studies[0]
+    first, second = (study.training(plan.methods[0], rates, 0) for rates in
+                     study.rates["decoder only"])  # fmt: skip
+
+    def stop_after(command: Sequence[str], log: Path) -> int:
+        leave_results(command, log)
+        folder = Path(read_command(command)[1]["output_dir"])
+        (folder / "run.json").write_text('{"status": "finished"}')
+        raise KeyboardInterrupt
+
+    for step in (first, second):
+        with pytest.raises(KeyboardInterrupt):
+            step.run(stop_after)
+        assert not step.beside("json").exists()
+    assert first.run(lambda command, log: 1)
+    assert first.finished()
+    assert not first.beside("begun.json").exists()
+    other = replace(second, data={**second.data, "seen_sha256": "another"})
+    with pytest.raises(BrokenRunError):
+        other.run(lambda command, log: 1)
