@@ -221,13 +221,17 @@ def test_training_that_was_stopped_after_its_end_is_not_made_again(
         (folder / "run.json").write_text('{"status": "finished"}')
         raise KeyboardInterrupt
 
+    def refuse(command: Sequence[str], log: Path) -> int:
+        log.write_text("error: the run is finished\n")
+        return 1
+
     for step in (first, second):
         with pytest.raises(KeyboardInterrupt):
             step.run(stop_after)
         assert not step.beside("json").exists()
-    assert first.run(lambda command, log: 1)
+    assert first.run(refuse)
     assert first.finished()
     assert not first.beside("begun.json").exists()
     other = replace(second, data={**second.data, "seen_sha256": "another"})
-    with pytest.raises(BrokenRunError):
-        other.run(lambda command, log: 1)
+    with pytest.raises(BrokenRunError, match="the run is finished"):
+        other.run(refuse)
