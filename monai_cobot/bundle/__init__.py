@@ -37,7 +37,7 @@ from monai_cobot.bundle.run import (
 )
 from monai_cobot.bundle.run_folder import RunFolder, adapter_file
 from monai_cobot.bundle.settings import check_settings, flag
-from monai_cobot.handlers import own_share, refuse_earlier_evaluation
+from monai_cobot.handlers import end_processes, own_share, refuse_earlier_evaluation
 
 show_user_errors()
 
@@ -58,6 +58,7 @@ __all__ = [
     "choose_split",
     "coco_ids",
     "describe_data",
+    "end_processes",
     "find_bundle_root",
     "find_cases",
     "find_images",

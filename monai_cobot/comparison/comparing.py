@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
+from monai_cobot.comparison.jobs import Jobs, OneByOne
 from monai_cobot.comparison.plan import MethodPlan, Plan
 from monai_cobot.comparison.rates import Rates
 from monai_cobot.comparison.results import BrokenRunError
+from monai_cobot.comparison.scheduling import Schedule
 from monai_cobot.comparison.steps import Step
 from monai_cobot.comparison.study import Study
-from monai_cobot.comparison.trials import choose, run_trials
-from monai_cobot.errors import CobotError
+from monai_cobot.comparison.trials import MethodRuns, choose
 
 PROMPTS = (
     *(("symmetric", size) for size in (0.0, 10.0, 25.0, 50.0)),
@@ -21,6 +23,8 @@ PROMPTS = (
     *(("shift", size) for size in (10.0, 25.0, 50.0)),
 )
 """Changes of the boxes: px at 1024, for ``scale`` a factor of the sides."""
+
+Key = TypeVar("Key")
 
 
 @dataclass
@@ -54,7 +58,7 @@ class Compared:
 
 
 class Comparison:
-    """Runs a plan, one process at a time; the same plan continues where it was stopped.
+    """Runs a plan; the same plan continues where it was stopped.
 
     Args:
         plan: what is compared.
@@ -62,6 +66,7 @@ class Comparison:
         prompts: whether the first seed is evaluated with jittered, scaled and shifted boxes, too;
             those that are finished are collected in any case.
         without_broken: whether the test part is read although a training is broken.
+        jobs: makes who carries the runs out, when they begin.
 
     Raises:
         CobotError: what can be refused before the first run: data, ids, rates, and finished runs in
@@ -74,13 +79,14 @@ class Comparison:
         tell: Callable[[str], None] = lambda line: None,
         prompts: bool = False,
         without_broken: bool = False,
+        jobs: Callable[[], Jobs] = OneByOne,
     ) -> None:
         self.plan = plan
         self.prompts = PROMPTS if prompts else ()
         self.tell = tell
         self.without_broken = without_broken
         self.compared = Compared([Study.of(plan, dataset) for dataset in plan.datasets])
-        self.done = 0
+        self.open_jobs = jobs
         for study in self.compared.studies:
             for method in plan.methods:
                 for rates in study.rates[method.name]:
@@ -100,30 +106,30 @@ class Comparison:
         )
 
     def run(self) -> Compared:
-        """Trials of all datasets, then the other seeds, then the test part."""
-        for study in self.compared.studies:
-            for method in self.plan.methods:
-                trials = run_trials(study, method, self._run_training)
-                if trials is not None:
-                    self.compared.trials[study.dataset.name, method.name] = trials
-        for study in self.compared.studies:
-            for method in self.plan.methods:
-                self._train(study, method)
-        self._decide()
-        for study in self.compared.studies:
-            self._evaluate(study)
-        for study in self.compared.studies:
-            self._evaluate_prompts(study)
+        """Trials, then the other seeds of each method, then the test part of all datasets."""
+        with self.open_jobs() as jobs:
+            schedule = Schedule(jobs, self.tell, self.total)
+            self.compared.broken = schedule.broken
+            self._train(schedule)
+            self._decide()
+            self._evaluate(schedule)
+            self._evaluate_prompts(schedule)
         return self.compared
 
-    def _train(self, study: Study, method: MethodPlan) -> None:
-        rates = self.compared.chosen(study, method)
-        if rates is None:
-            return
-        for seed in self.plan.seeds:
-            step = study.training(method, rates, seed)
-            if seed == self.plan.seeds[0] or self._run_training(step):
-                self.compared.trained[study.dataset.name, method.name, seed] = step
+    def _train(self, schedule: Schedule) -> None:
+        """A method's other seeds wait for its trials alone; results are in the plan's order."""
+        rows = [(study, method) for study in self.compared.studies for method in self.plan.methods]
+        found = [MethodRuns(schedule, study, method) for study, method in rows]
+        for runs in found:
+            runs.begin()
+        schedule.finish()
+        for runs in found:
+            key = runs.study.dataset.name, runs.method.name
+            if runs.scores is not None:
+                self.compared.trials[key] = runs.scores
+            self.compared.trained.update({(*key, seed): runs.trained[seed]
+                                          for seed in self.plan.seeds
+                                          if seed in runs.trained})  # fmt: skip
 
     def _decide(self) -> None:
         """The test part is read once: not before a broken training is mended or given up."""
@@ -133,64 +139,56 @@ class Comparison:
         if self.compared.withheld:
             self.tell("runs are broken: the test part is not read")
 
-    def _evaluate(self, study: Study) -> None:
-        name, first = study.dataset.name, self.plan.seeds[0]
-        if zero_shot := self._evaluation(study, None, first):
-            self.compared.evaluated[name, None, first] = zero_shot
-        for method in self.plan.methods:
-            for seed in self.plan.seeds:
-                if (name, method.name, seed) not in self.compared.trained:
+    def _evaluate(self, schedule: Schedule) -> None:
+        first = self.plan.seeds[0]
+        found: dict[tuple[str, str | None, int], Step | None] = {}
+        for study in self.compared.studies:
+            name = study.dataset.name
+            self._add(schedule, found, (name, None, first), study, None, first)
+            for method in self.plan.methods:
+                for seed in self.plan.seeds:
+                    if (name, method.name, seed) in self.compared.trained:
+                        self._add(schedule, found, (name, method.name, seed), study, method, seed)
+        schedule.finish()
+        self.compared.evaluated.update(_whole(found))
+
+    def _evaluate_prompts(self, schedule: Schedule) -> None:
+        first = self.plan.seeds[0]
+        found: dict[tuple[str, str | None, str, float], Step | None] = {}
+        for study in self.compared.studies:
+            for method in (None, *self.plan.methods):
+                key = (study.dataset.name, None if method is None else method.name, first)
+                if key not in self.compared.evaluated:
                     continue
-                if step := self._evaluation(study, method, seed):
-                    self.compared.evaluated[name, method.name, seed] = step
+                for mode, size in PROMPTS:
+                    jitter = {"mode": mode, "size": size}
+                    self._add(schedule, found, (*key[:2], mode, size), study, method, first, jitter)
+        schedule.finish()
+        self.compared.prompted.update(_whole(found))
 
-    def _evaluate_prompts(self, study: Study) -> None:
-        name, first = study.dataset.name, self.plan.seeds[0]
-        for method in (None, *self.plan.methods):
-            key = (name, None if method is None else method.name, first)
-            if key not in self.compared.evaluated:
-                continue
-            for mode, size in PROMPTS:
-                jitter = {"mode": mode, "size": size}
-                if step := self._evaluation(study, method, first, jitter):
-                    self.compared.prompted[(*key[:2], mode, size)] = step
-
-    def _evaluation(
+    def _add(
         self,
+        schedule: Schedule,
+        found: dict[Key, Step | None],
+        key: Key,
         study: Study,
         method: MethodPlan | None,
         seed: int,
         jitter: Mapping[str, Any] | None = None,
-    ) -> Step | None:
-        """The finished evaluation; None where it is broken, withheld or not asked for."""
+    ) -> None:
+        """Hand over an evaluation, unless it is withheld or not asked for."""
         asked = jitter is None or bool(self.prompts)
         if (self.compared.withheld or not asked) and not study.was_evaluated(method, seed, jitter):
-            return None
+            return
         rates = None if method is None else self.compared.chosen(study, method)
-        return self._run(
+        found[key] = None  # its place in the order
+        schedule.add(
             study.evaluation_name(method, seed, jitter),
             lambda: study.evaluation(method, rates, seed, jitter),
+            partial(found.__setitem__, key),
             asked,
         )
 
-    def _run_training(self, step: Step) -> bool:
-        return self._run(step.name, lambda: step) is not None
 
-    def _run(self, name: str, build: Callable[[], Step], counted: bool = True) -> Step | None:
-        """The step with its result; a broken one is written down, and the others go on.
-
-        It is built here, since that reads files which may be damaged.
-        """
-        self.done += counted
-        place = f"[{self.done}/{self.total}] {name}" if counted else name
-        if counted:
-            self.tell(f"{place}: …")
-        try:
-            step = build()
-            self.tell(f"{place}: {'done' if step.run() else 'kept'}")
-        except (BrokenRunError, CobotError, OSError) as error:
-            said = str(error)
-            self.compared.broken.append(said if said.startswith(name) else f"{name}: {said}")
-            self.tell(f"{place}: broken: {error}")
-            return None
-        return step
+def _whole(found: Mapping[Key, Step | None]) -> dict[Key, Step]:
+    return {key: step for key, step in found.items() if step is not None}

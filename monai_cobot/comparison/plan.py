@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from monai_cobot.comparison.names import folder_name
 from monai_cobot.comparison.rates import Rates
+from monai_cobot.comparison.resources import Resources
 from monai_cobot.sam.adapted import orchestration_settings
 
 RELATION_RATES = {"relation_lr", "relation_share"}
@@ -93,6 +94,7 @@ class Plan:
         pairs: names of rows whose difference is of interest, first minus second; None for each
             method against zero shot and each orchestrated one against the same without.
         published: CSV of published numbers, or None.
+        resources: of a job, where several run at a time.
     """
 
     out: Path
@@ -103,6 +105,7 @@ class Plan:
     datasets: tuple[DatasetPlan, ...]
     pairs: tuple[tuple[str, str], ...] | None
     published: Path | None
+    resources: Resources = field(default_factory=Resources)
 
     def rates_of(self, method: MethodPlan, paper: list[float]) -> list[Rates]:
         """The rates that are tried with a method; ``paper``: the orchestration's where not given.

@@ -21,6 +21,7 @@ from monai_cobot.comparison.names import (
 )
 from monai_cobot.comparison.plan import DatasetPlan, MethodPlan, Plan
 from monai_cobot.comparison.published import read_published
+from monai_cobot.comparison.resources import Resources
 from monai_cobot.errors import CobotError
 from monai_cobot.metrics import series_name
 from monai_cobot.sam.adapted import orchestratable_methods, orchestration_settings
@@ -57,6 +58,7 @@ def load_plan(file: str | Path) -> Plan:
         datasets=datasets,
         pairs=_pairs(content.get("pairs"), [method.name for method in methods], path),
         published=path.parent / content["published"] if "published" in content else None,
+        resources=Resources(**content.get("resources", {})),
     )
     read_published(plan)
     return plan

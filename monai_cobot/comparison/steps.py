@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -16,6 +15,8 @@ import yaml
 
 import monai_cobot
 from monai_cobot.bundle.run import SAME_RESULT
+from monai_cobot.bundle.run_folder import RECORD
+from monai_cobot.comparison.processes import Launch, launch
 from monai_cobot.comparison.results import BrokenRunError
 from monai_cobot.errors import CobotError
 from monai_cobot.whole_file import whole_file
@@ -113,8 +114,11 @@ class Step:
         except BrokenRunError as error:
             raise BrokenRunError(f"{self.name}: {error}: {self._remedy}") from None
 
-    def run(self) -> bool:
+    def run(self, start: Launch | None = None) -> bool:
         """Run it unless it is finished; an interrupted training goes on.
+
+        Args:
+            start: runs the command; None for a process here.
 
         Returns:
             Whether there was anything to do.
@@ -126,21 +130,38 @@ class Step:
         if self.finished():
             self._check()
             return False
-        start, made_of = time.perf_counter(), self.made_of()
+        begun, made_of = time.perf_counter(), self.made_of()
+        if not self._ended(made_of):
+            self._launch(start or launch, made_of)
+        self._check()
+        seconds = time.perf_counter() - begun
+        with whole_file(self.beside("json")) as file:
+            file.write_text(json.dumps({"seconds": seconds, "made_of": made_of}, indent=1) + "\n")
+        self.beside("begun.json").unlink(missing_ok=True)
+        return True
+
+    def _launch(self, start: Launch, made_of: Mapping[str, Any]) -> None:
         with whole_file(self.beside("yaml")) as file:
             file.write_text(yaml.safe_dump({**self.ids, "output_dir": str(self.folder)}))
+        with whole_file(self.beside("begun.json")) as file:
+            file.write_text(json.dumps(made_of) + "\n")
         files = [str(file) for file in (*self.configs, self.beside("yaml"))]
         command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", json.dumps(files)]
         log = self.beside("log")
-        with log.open("a") as output:
-            ended = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)
-        if ended.returncode:
+        if start(command, log):
             raise BrokenRunError(f"{self.name}: {_last_line(log)} (see {log})")
-        self._check()
-        seconds = time.perf_counter() - start
-        with whole_file(self.beside("json")) as file:
-            file.write_text(json.dumps({"seconds": seconds, "made_of": made_of}, indent=1) + "\n")
-        return True
+
+    def _ended(self, made_of: Mapping[str, Any]) -> bool:
+        """Whether a training like this ended, and was stopped before it was written down here.
+
+        Adapter, costs and validation scores are on the disk by then.
+        """
+        try:
+            same = json.loads(self.beside("begun.json").read_text()) == made_of
+            status = json.loads((self.folder / RECORD).read_text())["status"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        return same and not self.kind and status == "finished"
 
 
 def _content(file: Any) -> Any:

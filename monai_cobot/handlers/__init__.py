@@ -5,7 +5,7 @@ from monai_cobot.handlers.determinism import SeedIterations
 from monai_cobot.handlers.picture_predictions import SavePictures
 from monai_cobot.handlers.picture_report import PictureReport
 from monai_cobot.handlers.predictions import SavePredictions
-from monai_cobot.handlers.processes import gathered, own_share
+from monai_cobot.handlers.processes import end_processes, gathered, own_share
 from monai_cobot.handlers.progress import TrainingProgress
 from monai_cobot.handlers.report import clear_evaluation, refuse_earlier_evaluation
 from monai_cobot.handlers.volume_report import VolumeReport
@@ -19,6 +19,7 @@ __all__ = [
     "TrainingProgress",
     "VolumeReport",
     "clear_evaluation",
+    "end_processes",
     "gathered",
     "own_share",
     "refuse_earlier_evaluation",

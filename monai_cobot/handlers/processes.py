@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import ignite.distributed as idist
 import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from monai_cobot.errors import CobotError
 
@@ -43,3 +46,21 @@ def gathered(items: Sequence[Item]) -> list[Item]:
     dist.all_gather_object(shares, list(items))
     longest = max(len(share) for share in shares)
     return [share[place] for place in range(longest) for share in shares if place < len(share)]
+
+
+def end_processes(network: nn.Module) -> None:
+    """Wait for the first process, which may still write, and end the group with its threads.
+
+    DistributedDataParallel's reducer holds the process group: gloo's threads outlive
+    ``destroy_process_group`` as long as it does, and a C++ thread that lives while the interpreter
+    ends can abort the process. The network cannot be trained any further.
+
+    Args:
+        network: the one that was trained, wrapped or not.
+    """
+    idist.barrier()
+    if isinstance(network, DistributedDataParallel):
+        for holder in ("reducer", "logger", "process_group"):
+            setattr(network, holder, None)
+        gc.collect()
+    idist.finalize()

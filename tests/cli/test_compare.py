@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,18 @@ def test_ctrl_c_says_that_the_same_command_goes_on(
     result = RUNNER.invoke(app, ["compare", str(write_plan())])
     assert result.exit_code == 130
     assert "stopped: the same command goes on" in result.output
+
+
+def test_jobs_and_ray_exclude_each_other(write_plan: WritePlan) -> None:
+    result = RUNNER.invoke(app, ["compare", str(write_plan()), "--jobs", "2", "--ray", "local"])
+    assert isinstance(result.exception, CobotError)
+    assert "--jobs and --ray exclude each other" in str(result.exception)
+
+
+def test_ray_that_is_not_installed_is_named_with_the_remedy(
+    write_plan: WritePlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    result = RUNNER.invoke(app, ["compare", str(write_plan()), "--ray", "local"])
+    assert isinstance(result.exception, CobotError)
+    assert "pip install 'monai-cobot[ray]'" in str(result.exception)

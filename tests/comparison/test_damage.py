@@ -2,52 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-import yaml
 
 from monai_cobot.comparison.comparing import PROMPTS, Comparison
 from monai_cobot.comparison.plan_file import load_plan
 from monai_cobot.comparison.report import write_report
-from monai_cobot.metrics import Row
-from tests.comparison.conftest import WritePlan, make_row
-from tests.comparison.left_by_runs import leave_evaluation, leave_training
+from tests.comparison.conftest import WritePlan
+from tests.comparison.left_by_runs import FakeBundle
 
 TRIAL = "decoder_only/trials/lr_0.001"
-
-
-class FakeBundle:
-    """Leaves what a bundle run would, by the ids that it is given."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.started: list[Path] = []
-        self.leaves_nothing = ""
-        monkeypatch.setattr(subprocess, "run", self.run)
-
-    def run(self, command: list[str], **options: object) -> SimpleNamespace:
-        files = [Path(file) for file in json.loads(command[-1])]
-        ids = yaml.safe_load(files[-1].read_text())
-        folder = Path(ids["output_dir"])
-        self.started.append(folder)
-        if self.leaves_nothing and self.leaves_nothing in str(folder):
-            return SimpleNamespace(returncode=0)
-        if files[1].name == "evaluate.yaml":
-            case = json.loads(Path(ids["split_file"]).read_text())["test"][0]
-            leave_evaluation(folder, self.rows(case))
-        else:
-            leave_training(folder, [ids["lr"] * 100])
-        return SimpleNamespace(returncode=0)
-
-    def rows(self, case: str) -> list[Row]:
-        return [
-            make_row("A", "liver", 0.5, case=case, method=method)
-            for method in ("lightweight", "filled_box", "ellipse")
-        ]
 
 
 @pytest.fixture

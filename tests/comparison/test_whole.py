@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from monai_cobot.comparison import Comparison, load_plan, write_report
+from monai_cobot.comparison.scheduling import Schedule
 from tests.bundle.conftest import ADOME
 from tests.comparison.conftest import WritePlan
 from tests.conftest import REPOSITORY
@@ -23,10 +24,10 @@ pytestmark = pytest.mark.slow
 ROUNDING = 1e-9  # means of the same few numbers in another order
 
 
-def start(plan: Path) -> subprocess.Popen[str]:
+def start(plan: Path, *options: str) -> subprocess.Popen[str]:
     """The command in a process group of its own, as a terminal gives it one."""
     return subprocess.Popen(
-        [sys.executable, "-m", "monai_cobot", "compare", str(plan)],
+        [sys.executable, "-m", "monai_cobot", "compare", str(plan), *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -80,10 +81,10 @@ def test_stopped_comparison_goes_on_and_reads_the_test_part_at_the_end(
     comparison = Comparison(plan)
     evaluate = comparison._evaluate
 
-    def restore_then_evaluate(study: object) -> None:
+    def restore_then_evaluate(schedule: Schedule) -> None:
         for path, content in whole.items():
             path.write_bytes(content)
-        evaluate(study)  # type: ignore[arg-type]
+        evaluate(schedule)
 
     monkeypatch.setattr(comparison, "_evaluate", restore_then_evaluate)
     compared = comparison.run()

@@ -1,0 +1,37 @@
+"""Processes part without leaving threads behind."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = """
+import os, sys
+import ignite.distributed as idist
+import torch
+from monai_cobot.handlers import end_processes
+
+def threads():
+    names = [open(f"/proc/self/task/{t}/comm").read() for t in os.listdir("/proc/self/task")]
+    return sum("gloo" in name for name in names)
+
+idist.initialize("gloo", init_method=f"file://{sys.argv[1]}", rank=0, world_size=1)
+network = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(2, 1))
+network(torch.ones(1, 2)).sum().backward()
+before = threads()
+end_processes(network)
+print(before, threads(), torch.distributed.is_initialized())
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are listed on Linux")
+def test_no_thread_of_the_group_outlives_it(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "store")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    before, after, initialised = done.stdout.split()
+    assert int(before) > 0
+    assert (after, initialised) == ("0", "False")
