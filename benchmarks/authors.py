@@ -1,4 +1,4 @@
-"""The image encoder of a checkout, such as that of the method's authors, beside the installed one."""
+"""The image encoder of a checkout, such as that of the method's authors."""
 
 from __future__ import annotations
 

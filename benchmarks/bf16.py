@@ -1,4 +1,4 @@
-"""A training step of encoder and decoder in bfloat16 against segment-anything in single precision."""
+"""A training step in bfloat16 against segment-anything in single precision."""
 
 from __future__ import annotations
 

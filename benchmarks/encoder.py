@@ -29,13 +29,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from authors import of_checkout
+from tiny import TINY
 from torch import Tensor, nn
 
-from authors import of_checkout
 from monai_cobot import peft
 from monai_cobot.peft import LoRAConfig, LoRALinear
 from monai_cobot.sam import SIZES, build_architecture, speed_up
-from tiny import TINY
 
 SIZES.setdefault(TINY.name, TINY)
 

@@ -23,9 +23,9 @@ BOUNDED = 1024
 def measure(settings: Settings) -> Iterator[Row]:
     """What lives at the peak beside the model, over segment-anything's, at the largest side."""
     side = settings.sides[-1]
-    for done in PASSES:
+    for done in PASSES[1:] if settings.quick else PASSES:
         stock = peak(settings, MEMORY[0], side, done)
-        for name in MEMORY[1 : 2 if done == PASSES[0] else 3]:
+        for name in MEMORY[1 : 2 if done == PASSES[0] or settings.quick else 3]:
             yield counted(
                 "memory", f"memory, {done}", f"{name}, {side}", stock / 1e9,
                 peak(settings, name, side, done) / 1e9, "GB",

@@ -41,7 +41,8 @@ def measure(settings: Settings) -> Iterator[Row]:
         network = training_network(settings, precision=precision, side=side)
         reached = work / seconds(lambda n=network: step(n, batch), settings, 3)
         yield counted(
-            PART, f"training step, {precision}", f"{settings.sam} at {side}, {settings.organs} organs",
+            PART, f"training step, {precision}",
+            f"{settings.sam} at {side}, {settings.organs} organs, over the product",
             roofs[precision], reached, "FLOP/s", note=memory(settings),
         )  # fmt: skip
 

@@ -75,22 +75,22 @@ def with_slices(settings: Settings) -> Iterator[Row]:
 
 
 def with_processes(settings: Settings) -> Iterator[Row]:
-    """A step over four slices in one process, and shared by two; the small SAM, gloo, a thread each.
+    """A step over four slices in one process, and shared by two; the small SAM, gloo.
 
-    By the wall clock, for two share the work; with fewer free cores than processes nothing is won.
+    A thread each. By the wall clock, for two share the work; with fewer free cores than processes nothing
+    is won.
     """
     found: dict[int, list[Time]] = {1: [], 2: []}
-    for processes in (1, 2, 2, 1):
+    for processes in (1, 2) if settings.quick else (1, 2, 2, 1):
         context = mp.get_context("spawn")
         results = context.SimpleQueue()
         port = free_port()
         arguments = (processes, port, settings, results)
         mp.spawn(train, arguments, nprocs=processes)
         found[processes] += results.get()
-    half = len(found[1]) // 2
     blocks = [
-        [sum(runs[i].wall for i in (block, half + block)) for runs in (found[1], found[2])]
-        for block in range(half)
+        [sum(run.wall for run in found[n][block :: settings.blocks]) for n in (1, 2)]
+        for block in range(settings.blocks)
     ]
     ratio, low, high = median_interval([two / one for one, two in blocks])
     seconds = [median_interval([run.wall for run in found[n]])[0] for n in (1, 2)]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from encoder import AT_ONCE, resident
-from harness import QUICK, Row, Settings, compare, counted
+from harness import Row, Settings, compare, counted
 from numpy.typing import NDArray
 from segment_anything import SamPredictor
 from volumes import labels
@@ -28,8 +28,8 @@ def measure(settings: Settings) -> Iterator[Row]:
     yield against_predictor(settings, settings.organs)
     if not settings.quick:
         yield against_predictor(settings, 1)
-    if settings.device == "cpu":
-        yield long_volume(settings)
+    if settings.device == "cpu" and not settings.quick:
+        yield long_volume()
 
 
 def volume_of(side: int, slices: int, organs: int) -> tuple[torch.Tensor, SlicePrompts]:
@@ -78,12 +78,12 @@ def slice_by_slice(
     return found
 
 
-def long_volume(settings: Settings) -> Row:
+def long_volume() -> Row:
     """Peak memory beside volume and label map, of a long volume over a short one."""
-    side, counts = (64, (2, 6)) if settings.quick else (512, (50, 400))
+    side, counts = 512, (50, 400)
     found = []
     for slices in counts:
-        case = json.dumps([settings.quick, side, slices])
+        case = json.dumps(["small", 256, side, slices])
         ended = subprocess.run(
             [sys.executable, __file__, case],
             env=AT_ONCE,
@@ -100,10 +100,8 @@ def long_volume(settings: Settings) -> Row:
     )  # fmt: skip
 
 
-def peak(quick: bool, side: int, slices: int) -> int:
+def peak(sam: str, image_size: int, side: int, slices: int) -> int:
     """Bytes at the peak over what was resident before, less the label map."""
-    sam = QUICK.sam if quick else "small"
-    image_size = QUICK.side if quick else 256
     model = build_adapted_sam(sam, "random", image_size, "lora", orchestrate=True)
     network = for_inference(model).eval()
     inferer = PromptedVolumeInferer(image_size)
