@@ -77,8 +77,8 @@ def with_slices(settings: Settings) -> Iterator[Row]:
 def with_processes(settings: Settings) -> Iterator[Row]:
     """A step over four slices in one process, and shared by two; the small SAM, gloo.
 
-    A thread each. By the wall clock, for two share the work; with fewer free cores than processes nothing
-    is won.
+    A thread each. By the wall clock, for two share the work; with fewer free cores than
+    processes nothing is won.
     """
     found: dict[int, list[Time]] = {1: [], 2: []}
     for processes in (1, 2) if settings.quick else (1, 2, 2, 1):
