@@ -20,7 +20,7 @@ from matplotlib import pyplot
 
 HEAD = ("what", "of", "peer", "ours", "ours / peer", "wall clock", "asked for", "")
 OURS, OTHER, ASKED = "#1f5fa8", "#b04a2f", "#555555"
-MOST_BARS = 1e-2
+LEAST = 1e-2
 """The figure's smallest ratio: a thousandth would press all others together."""
 
 
@@ -95,18 +95,16 @@ def draw(file: Path, rows: Sequence[Row]) -> None:
     figure, axes = pyplot.subplots(figsize=(11, 1.2 + 0.26 * len(rows)), layout="constrained")
     for place, row in enumerate(rows):
         colour = OURS if met(row) else OTHER
-        centre, low, high = (max(value, MOST_BARS) for value in (row.ratio, row.low, row.high))
+        centre, low, high = (max(value, LEAST) for value in (row.ratio, row.low, row.high))
         axes.plot([low, high], [place, place], color=colour, linewidth=2.5, alpha=0.5)
-        axes.plot(centre, place, "o" if row.ratio >= MOST_BARS else "<", color=colour, markersize=5)
+        axes.plot(centre, place, "o" if row.ratio >= LEAST else "<", color=colour, markersize=5)
         if row.bound is not None:
-            axes.plot(max(row.bound, MOST_BARS), place, "|", color=ASKED, markersize=11)
+            axes.plot(max(row.bound, LEAST), place, "|", color=ASKED, markersize=11)
     axes.axvline(1, color=ASKED, linewidth=0.8)
     axes.set_xscale("log")
     axes.set_yticks(range(len(rows)), [f"{row.name} · {row.variant}" for row in rows], fontsize=7)
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_xlabel(
-        "ours / peer, median and its interval (95 %); left of 1 is less; bars: asked for"
-    )
+    axes.set_xlabel("ours / peer, median with interval (95 %); bars: asked for")
     axes.grid(axis="x", alpha=0.3)
     figure.savefig(file, dpi=140)
     pyplot.close(figure)
