@@ -29,11 +29,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from authors import of_checkout
+from tiny import TINY
 from torch import Tensor, nn
 
 from monai_cobot import peft
 from monai_cobot.peft import LoRAConfig, LoRALinear
 from monai_cobot.sam import SIZES, build_architecture, speed_up
+
+SIZES.setdefault(TINY.name, TINY)
 
 PASSES = ("forward", "forward+backward")
 PEERS = ("stock", "huggingface")
@@ -43,10 +47,16 @@ AT_ONCE = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"}
 FIELDS = ("side", "pass", "peer", "block", "encoder", "seconds")
 
 
-def build(name: str, sam: str, side: int, lora: bool, device: str) -> nn.Module:
-    """An encoder by the name of its maker, its relative positions away from zero."""
+def build(name: str, sam: str, side: int, lora: bool, device: str, checkout: str = "") -> nn.Module:
+    """An encoder by the name of its maker, its relative positions away from zero.
+
+    ``peft`` is Hugging Face's with the LoRA of their peft; ``authors`` that of a checkout.
+    """
     torch.manual_seed(0)
-    encoder = hugging_face(sam, side) if name == "huggingface" else ours(name, sam, side)
+    if name in ("huggingface", "peft"):
+        encoder = hugging_face(sam, side)
+    else:
+        encoder = of_checkout(checkout, sam, side) if name == "authors" else ours(name, sam, side)
     for key, parameter in encoder.named_parameters():
         if "pos" in key:
             nn.init.trunc_normal_(parameter, std=0.02)
@@ -54,10 +64,14 @@ def build(name: str, sam: str, side: int, lora: bool, device: str) -> nn.Module:
     if lora and name == "huggingface":
         for layer in encoder.get_submodule("layers").children():
             layer.attn.qkv = LoRALinear(layer.attn.qkv, LoRAConfig())
+    elif lora and name == "peft":
+        from peft import LoraConfig, inject_adapter_in_model
+
+        inject_adapter_in_model(LoraConfig(r=4, target_modules=["qkv"]), encoder)
     elif lora:
         peft.get("lora").inject(encoder, LoRAConfig())
     for key, parameter in encoder.named_parameters():
-        if ".up." in key:
+        if ".up." in key or "lora_B" in key:
             nn.init.normal_(parameter, std=0.02)
     return encoder.to(device)
 

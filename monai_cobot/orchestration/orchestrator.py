@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from monai_cobot.orchestration.initialisation import (
     random_relation,
 )
 from monai_cobot.orchestration.seam import Seam, SiteMix, VectorMix, VectorSeam
+from monai_cobot.orchestration.together import Made, MadeTogether
 
 
 class Orchestrator(nn.Module):
@@ -84,6 +86,8 @@ class Orchestrator(nn.Module):
         super().__init__()
         self.sites, self.hidden, self.config, self.in_place = sites, hidden, config, in_place
         self.width = config.group_width(hidden) if in_place else hidden
+        self.together = MadeTogether(self._make)
+        self._counts: list[int] = []  # sites of each vector
         for name, shape in self._shapes().items():
             empty = torch.empty(shape, device=device, dtype=dtype)
             if name == "relation_matrix" and config.relation == "random":
@@ -195,16 +199,36 @@ class Orchestrator(nn.Module):
         Returns:
             (count, V); differentiable.
         """
+        if self.together.made is not None and first in self.together.made:
+            (made,) = self.together.made[first]
+            if len(made) == count:
+                return made
         grouped = self._in_groups(self.coefficients(first, count))
         displacements: Tensor = (grouped @ self._weights(first, count).mT).flatten(-2)
         return displacements
 
     def forward(self, z: Tensor, site: int) -> Tensor:
         """Orchestrate hidden features of one site: (..., V) -> (..., V)."""
+        made = self.together.made
         if not self.in_place:
-            return F.linear(z, self.mixing_matrix(site))
-        scaled = self._in_groups(z * self.coefficients(site, 1)[0])
-        return z + F.linear(scaled, self.weight(site)).flatten(-2)
+            (matrix,) = (self.mixing_matrix(site),) if made is None else made[site]
+            return F.linear(z, matrix)
+        coefficients, weight = (
+            (self.coefficients(site, 1)[0], self.weight(site)) if made is None else made[site]
+        )
+        return z + F.linear(self._in_groups(z * coefficients), weight).flatten(-2)
+
+    def _make(self) -> Made:
+        """What :meth:`forward` or :meth:`displacements` reads, for all sites in one product."""
+        if self._counts:
+            parts = torch.split(self.displacements(0, self.sites), self._counts)
+            firsts = accumulate([0, *self._counts[:-1]])
+            return {first: (part,) for first, part in zip(firsts, parts, strict=True)}
+        coefficients = self.coefficients(0, self.sites)
+        weights = self._weights(0, self.sites)
+        if not self.in_place:
+            return dict(enumerate(zip((weights * coefficients[:, None]).unbind())))
+        return dict(enumerate(zip(coefficients.unbind(), weights.unbind(), strict=True)))
 
     def attach_vectors(self, vectors: Sequence[VectorSeam]) -> None:
         """Let the sites of this orchestrator be what is tuned of the given vectors.
@@ -236,6 +260,7 @@ class Orchestrator(nn.Module):
             vector.mix = VectorMix(self, first, count).train(vector.mix.training)
             vector.vector.requires_grad_(False)
             first += count
+        self._counts = counts
 
     def _in_groups(self, features: Tensor) -> Tensor:
         return features.reshape(*features.shape[:-1], -1, self.width)

@@ -103,7 +103,9 @@ class CobotSAM(nn.Module):
             )
             sam.mask_decoder.requires_grad_(description.trains_decoder)
             if orchestrate:
-                self.orchestrator = attach_orchestrator(self.adaptation, settings)
+                self.orchestrator = attach_orchestrator(
+                    sam.image_encoder, self.adaptation, settings
+                )
             if prompts != "box":
                 self.organ_prompts = OrganPrompts(sam, organs)
                 self.organ_prompts.requires_grad_(description.trains_decoder)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
 import torch
 from segment_anything.modeling.image_encoder import Attention, Block, ImageEncoderViT
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
+from torch.utils.checkpoint import checkpoint, noop_context_fn
 
 from monai_cobot.errors import CobotError
 from monai_cobot.sam.attention import FastAttention, FastBlock
@@ -18,11 +22,19 @@ SMALL = 2**19
 fit into a processor's cache. The small SAM has half as many at 256 pixels, ViT-B 1.5 times."""
 
 
+Contexts = Callable[[], tuple[AbstractContextManager[Any], AbstractContextManager[Any]]]
+
+
 class CheckpointedEncoder(ImageEncoderViT):  # type: ignore[misc]
     """SAM's image encoder, of which backward keeps the inputs of the blocks alone.
 
     Blocks run a second time in backward, with the same random numbers (dropout).
+
+    Attributes:
+        recomputing: gives the contexts of a block's first and second run.
     """
+
+    recomputing: Contexts = staticmethod(noop_context_fn)
 
     def forward(self, x: Tensor) -> Tensor:
         """Embed the images: (B, 3, S, S) -> (B, C, h, w)."""
@@ -30,9 +42,13 @@ class CheckpointedEncoder(ImageEncoderViT):  # type: ignore[misc]
         if self.pos_embed is not None:
             x = x + self.pos_embed
         for block in self.blocks:
-            x = checkpoint(block, x, use_reentrant=False) if torch.is_grad_enabled() else block(x)
+            x = self._checkpointed(block, x) if torch.is_grad_enabled() else block(x)
         embedding: Tensor = self.neck(x.permute(0, 3, 1, 2))
         return embedding
+
+    def _checkpointed(self, block: nn.Module, x: Tensor) -> Tensor:
+        found: Tensor = checkpoint(block, x, use_reentrant=False, context_fn=self.recomputing)
+        return found
 
 
 def speed_up(encoder: nn.Module, attention: str = "auto", checkpoint_blocks: bool = False) -> None:

@@ -30,7 +30,7 @@ def fold(model: CobotSAM) -> CobotSAM:
     folded = copy.deepcopy(model)
     if folded.orchestrator is None:
         return folded
-    absorb_orchestration(folded.adaptation, folded.orchestrator)
+    absorb_orchestration(folded.sam.image_encoder, folded.adaptation, folded.orchestrator)
     folded.orchestrator = None
     folded.orchestration = {}
     return folded

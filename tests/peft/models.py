@@ -65,7 +65,9 @@ class Model(nn.Module):
         self.adaptation = peft.get(method).inject(self.encoder, config)
         self.orchestrator: Orchestrator | None = None
         if orchestrate:
-            self.orchestrator = attach_orchestrator(self.adaptation, OrchestrationConfig())
+            self.orchestrator = attach_orchestrator(
+                self.encoder, self.adaptation, OrchestrationConfig()
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.encoder(x)
@@ -86,5 +88,5 @@ class Model(nn.Module):
     def fold(self) -> None:
         """Fold the orchestration away."""
         assert self.orchestrator is not None
-        absorb_orchestration(self.adaptation, self.orchestrator)
+        absorb_orchestration(self.encoder, self.adaptation, self.orchestrator)
         self.orchestrator = None

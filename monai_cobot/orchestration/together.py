@@ -1,0 +1,72 @@
+"""What the sites of an orchestrator need, made for all of them together, once a forward."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+Made = Mapping[int, tuple[Tensor, ...]]
+"""The tensors of a site, or of a vector's sites, by the (first) site."""
+
+
+class MadeTogether:
+    """Keeps what ``make`` gives for the time of a module's forward, and no longer.
+
+    Between forwards there is nothing: a site that is run by itself makes its own, so that no value
+    is ever older than the parameters. What is compiled, exported or traced does so too.
+
+    Args:
+        make: what all sites need; differentiable.
+    """
+
+    def __init__(self, make: Callable[[], Made]) -> None:
+        self.make = make
+        self.made: Made | None = None
+        self.handles: list[RemovableHandle] = []
+
+    def within(self, module: nn.Module) -> None:
+        """Do so in each forward of the module that holds the sites."""
+        self.handles += [
+            module.register_forward_pre_hook(self._begin),
+            module.register_forward_hook(self._end, always_call=True),
+        ]
+
+    def remove(self) -> None:
+        """Leave the module as it was before :meth:`within`."""
+        for handle in self.handles:
+            handle.remove()
+        self.handles = []
+
+    def recomputing(self) -> tuple[AbstractContextManager[Any], AbstractContextManager[Any]]:
+        """A ``context_fn`` for :func:`torch.utils.checkpoint.checkpoint`.
+
+        What is computed again in backward, when the forward is over, reads what that forward made.
+        """
+        return nullcontext(), self._again(self.made)
+
+    @contextmanager
+    def _again(self, made: Made | None) -> Iterator[None]:
+        before, self.made = self.made, made
+        try:
+            yield
+        finally:
+            self.made = before
+
+    def _begin(self, module: nn.Module, inputs: Any) -> None:
+        if not _is_recorded():
+            self.made = self.make()
+
+    def _end(self, module: nn.Module, inputs: Any, output: Any) -> None:
+        if not _is_recorded():
+            self.made = None
+
+
+def _is_recorded() -> bool:
+    return bool(
+        torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    )
