@@ -204,7 +204,9 @@ class Orchestrator(nn.Module):
             if len(made) == count:
                 return made
         grouped = self._in_groups(self.coefficients(first, count))
-        displacements: Tensor = (grouped @ self._weights(first, count).mT).flatten(-2)
+        displacements: Tensor = (grouped @ self._weights(first, count).transpose(-2, -1)).flatten(
+            -2
+        )
         return displacements
 
     def forward(self, z: Tensor, site: int) -> Tensor:

@@ -43,7 +43,7 @@ class DoRABottleneck(LoRABottleneck):
 
     def update(self, base: Tensor) -> Tensor:
         """The update as a matrix, ``mix`` included: W (D', D) -> (D', D)."""
-        low_rank = self.up.weight @ self.mix(self.down.weight.mT).mT
+        low_rank = self.up.weight @ self.mix(self.down.weight.transpose(-2, -1)).transpose(-2, -1)
         direction = base + self.scale * low_rank
         factor = self.magnitude / _row_norms(direction).detach()
         update: Tensor = factor.unsqueeze(-1) * direction - base

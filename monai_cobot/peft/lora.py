@@ -87,7 +87,7 @@ class LoRABottleneck(nn.Module):
 
         ``mix`` is linear, so that it may act on the matrix as well as on what comes out of it.
         """
-        down: Tensor = self.mix(self.down.weight.mT).mT
+        down: Tensor = self.mix(self.down.weight.transpose(-2, -1)).transpose(-2, -1)
         return down if self.scale == 1 else self.scale * down
 
     def matrix(self) -> Tensor:
@@ -146,7 +146,7 @@ class LoRALinear(SharedLinear, AdaptedModule):
         )
         hidden = F.linear(tokens, down)
         # In place: the output is nobody else's, and no gradient needs it.
-        y.addmm_(hidden, up.mT.to(hidden.dtype))
+        y.addmm_(hidden, up.transpose(-2, -1).to(hidden.dtype))
         return y.view(*x.shape[:-1], -1)
 
     @torch.no_grad()

@@ -110,11 +110,11 @@ def attend(attn: Any, x: Tensor, prompts: Tensor) -> Tensor:
     q, k, v = qkv.reshape(3, batch * heads, tokens, -1).unbind(0)
     own = attn.qkv(prompts).reshape(len(prompts), 3, heads, -1).permute(1, 2, 0, 3)
     _, prompt_k, prompt_v = own.repeat(1, batch, 1, 1).unbind(0)  # (B heads, p, D / heads)
-    logits = (q * attn.scale) @ k.mT
+    logits = (q * attn.scale) @ k.transpose(-2, -1)
     if attn.use_rel_pos:
         size = (height, width)
         logits = add_decomposed_rel_pos(logits, q, attn.rel_pos_h, attn.rel_pos_w, size, size)
-    logits = torch.cat((logits, (q * attn.scale) @ prompt_k.mT), dim=-1)
+    logits = torch.cat((logits, (q * attn.scale) @ prompt_k.transpose(-2, -1)), dim=-1)
     values = logits.softmax(dim=-1) @ torch.cat((v, prompt_v), dim=-2)
     values = values.reshape(batch, heads, height, width, -1).permute(0, 2, 3, 1, 4)
     projected: Tensor = attn.proj(values.reshape(batch, height, width, features))

@@ -149,7 +149,7 @@ def _probabilities(
     rel_h, rel_w = windows.rel_h[group, part], windows.rel_w[group, part]
     grid = torch.unflatten(buffer, -1, (rel_h.shape[-1], rel_w.shape[-1]))
     torch.add(rel_h.to(buffer.dtype)[..., None], rel_w.to(buffer.dtype)[..., None, :], out=grid)
-    _accumulate(buffer, windows.q[group, part], windows.k[group].mT, scale)
+    _accumulate(buffer, windows.q[group, part], windows.k[group].transpose(-2, -1), scale)
     return torch.softmax(buffer, dim=-1, out=buffer)
 
 
@@ -177,18 +177,18 @@ def _backward(windows: Windows, of_y: Tensor, scale: float) -> Windows:
         for part in (windows.q, windows.rel_h, windows.rel_w)
     )
     # Transposed, (G, d, H W): a product with few rows on the left is the faster one.
-    k, v = (windows.k.new_zeros(windows.k.mT.shape, dtype=dtype) for _ in range(2))
+    k, v = (windows.k.new_zeros(windows.k.transpose(-2, -1).shape, dtype=dtype) for _ in range(2))
     for group, part, (p, ds) in _tiles(windows, 2):
         _probabilities(windows, group, part, p, scale)
-        _accumulate(v[group], of_y[group, part].mT, p.to(low))
-        _product(ds, of_y[group, part], windows.v[group].mT)
+        _accumulate(v[group], of_y[group, part].transpose(-2, -1), p.to(low))
+        _product(ds, of_y[group, part], windows.v[group].transpose(-2, -1))
         torch.ops.aten._softmax_backward_data.out(ds, p, -1, dtype, grad_input=ds)
         grid = torch.unflatten(ds, -1, (rel_h.shape[-1], rel_w.shape[-1]))
         rel_h[group, part], rel_w[group, part] = grid.sum(-1), grid.sum(-2)
         scores = ds.to(low)
         _product(q[group, part], scores, windows.k[group])
-        _accumulate(k[group], windows.q[group, part].mT, scores, scale)
-    return Windows(q.mul_(scale), k.mT, v.mT, rel_h, rel_w)
+        _accumulate(k[group], windows.q[group, part].transpose(-2, -1), scores, scale)
+    return Windows(q.mul_(scale), k.transpose(-2, -1), v.transpose(-2, -1), rel_h, rel_w)
 
 
 def _scatter(

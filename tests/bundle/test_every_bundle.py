@@ -18,6 +18,9 @@ from tests.bundle.small_data import small_data
 
 # The Dice is a ratio of integers on both sides.
 EXACT = 1e-12
+# Inference merges the adapter into SAM's weights: logits differ in their last digits, and a pixel
+# whose logit is 0 but for those may change. The random SAM has many of them.
+MERGED = 1e-3
 
 
 def truth_of(bundle: Path, data: Path, case: str) -> np.ndarray:
@@ -34,9 +37,7 @@ def truth_of(bundle: Path, data: Path, case: str) -> np.ndarray:
 def answer_of(run: Path, row: Row) -> np.ndarray:
     folder = run / ("predictions" if row.prompts == "box" else "predictions_organ")
     file = next(folder.glob(f"{row.case}_seg.*"))
-    if file.suffix == ".png":
-        return np.asarray(Image.open(file)).astype(int)
-    return np.asarray(nib.load(file).dataobj).astype(int)
+    return voxels(file)
 
 
 def dice(a: np.ndarray, b: np.ndarray) -> float:
@@ -90,7 +91,15 @@ def test_from_data_to_scores(bundle: Path, tmp_path: Path, monkeypatch: pytest.M
         if row.prompts == "organ":
             (file,) = out.glob(f"{row.case}_seg.*")
             (evaluated,) = (run / "predictions_organ").glob(f"{row.case}_seg.*")
-            assert file.read_bytes() == evaluated.read_bytes()
+            first, second = (voxels(path) for path in (file, evaluated))
+            assert (first != second).mean() <= MERGED
+
+
+def voxels(file: Path) -> np.ndarray:
+    """The label map of a file."""
+    if file.suffix == ".png":
+        return np.asarray(Image.open(file)).astype(int)
+    return np.asarray(nib.load(file).dataobj).astype(int)
 
 
 def check_slices(row: Row, truth: np.ndarray, answer: np.ndarray, data: Path, bundle: Path) -> None:
