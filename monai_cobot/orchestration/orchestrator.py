@@ -204,9 +204,8 @@ class Orchestrator(nn.Module):
             if len(made) == count:
                 return made
         grouped = self._in_groups(self.coefficients(first, count))
-        displacements: Tensor = (grouped @ self._weights(first, count).transpose(-2, -1)).flatten(
-            -2
-        )
+        weights = self._weights(first, count).transpose(-2, -1)
+        displacements: Tensor = (grouped @ weights).flatten(-2)
         return displacements
 
     def forward(self, z: Tensor, site: int) -> Tensor:

@@ -148,13 +148,24 @@ def interrupt_when(folder: Path, logs: int) -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
+def read(file: Path) -> list[str]:
+    """Words of a file of a task, which may have ended meanwhile."""
+    try:
+        return file.read_text().split()
+    except FileNotFoundError:
+        return []
+
+
 def children_that_sleep() -> list[int]:
     listed = Path(f"/proc/self/task/{threading.get_native_id()}/children")
     if not listed.is_file():
         pytest.skip("this system does not list a process's children")
-    found = [int(pid) for path in Path("/proc/self/task").iterdir()
-             for pid in (path / "children").read_text().split()]  # fmt: skip
-    return [pid for pid in found if b"time.sleep(60)" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    found = [
+        int(pid) for task in Path("/proc/self/task").iterdir() for pid in read(task / "children")
+    ]
+    return [
+        pid for pid in found if "time.sleep(60)" in " ".join(read(Path(f"/proc/{pid}/cmdline")))
+    ]
 
 
 def test_process_has_its_variables_and_is_stopped(tmp_path: Path) -> None:
