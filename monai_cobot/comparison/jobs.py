@@ -43,13 +43,16 @@ class Jobs(AbstractContextManager["Jobs"], Protocol):
         """Hand over a step; it waits for no other one."""
         ...
 
+    def stop(self) -> None:
+        """End what still runs."""
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End what still runs."""
+        self.stop()
 
 
 class OneByOne(Jobs):
@@ -62,11 +65,3 @@ class OneByOne(Jobs):
         done: Future[Outcome] = Future()
         done.set_result(attempt(step.run))
         return done
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Nothing runs any more."""

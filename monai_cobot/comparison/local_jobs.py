@@ -6,7 +6,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from queue import SimpleQueue
 from threading import Event
-from types import TracebackType
 
 from monai_cobot.comparison.jobs import Jobs, Outcome, attempt
 from monai_cobot.comparison.processes import StoppedError, launch
@@ -53,12 +52,7 @@ class LocalJobs(Jobs):
         finally:
             self._environments.put(environment)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def stop(self) -> None:
         """Kill what runs, forget what waits."""
         self._stopped.set()
         self._threads.shutdown(cancel_futures=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import ModuleType
 from typing import Any
 
 from monai_cobot.comparison.jobs import Jobs, Outcome
@@ -74,12 +74,7 @@ class RayJobs(Jobs):
             said = str(error).strip() or type(error).__name__
             done.set_result(Outcome(False, f"its Ray job failed: {said.splitlines()[-1]}"))
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def stop(self) -> None:
         """Cancel what runs or waits, and wait until the processes have ended."""
         jobs = list(self._jobs)
         for job in jobs:

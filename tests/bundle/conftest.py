@@ -75,6 +75,18 @@ def run_bundle(
     return workflow
 
 
+def infer_with(bundle: Path, data: Path, run: Path, out: Path) -> None:
+    """The bundle's inference with the last adapter of a run."""
+    run_bundle(
+        bundle,
+        "inference",
+        workflow_type="inference",
+        dataset_dir=str(data),
+        output_dir=str(out),
+        checkpoint=str(run / "checkpoints" / "adapter_last.safetensors"),
+    )
+
+
 @pytest.fixture
 def train(cohort: Path) -> Run:
     """Trains ADOME on the cohort: train(output_dir, **ids)."""

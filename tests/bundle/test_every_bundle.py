@@ -13,7 +13,7 @@ from PIL import Image
 
 from monai_cobot.data import datasets
 from monai_cobot.metrics import Row, read_csv
-from tests.bundle.conftest import BRAST, FAST, MEDICAL, code_of, run_bundle
+from tests.bundle.conftest import BRAST, FAST, MEDICAL, code_of, infer_with, run_bundle
 from tests.bundle.small_data import small_data
 
 # The Dice is a ratio of integers on both sides.
@@ -79,14 +79,7 @@ def test_from_data_to_scores(bundle: Path, tmp_path: Path, monkeypatch: pytest.M
     assert any(row.predicted_voxels for row in own if row.prompts == "organ")
     assert {row.box_jitter for row in own if row.prompts == "organ"} == {""}
     out = tmp_path / "inferred"
-    run_bundle(
-        bundle,
-        "inference",
-        workflow_type="inference",
-        dataset_dir=str(data),
-        output_dir=str(out),
-        checkpoint=str(run / "checkpoints" / "adapter_last.safetensors"),
-    )
+    infer_with(bundle, data, run, out)
     for row in own:  # without boxes: the organ prompts' answers
         if row.prompts == "organ":
             (file,) = out.glob(f"{row.case}_seg.*")

@@ -14,7 +14,7 @@ from pycocotools.coco import COCO as CocoApi
 
 from monai_cobot.data import datasets
 from monai_cobot.metrics import read_csv
-from tests.bundle.conftest import COCO, FAST, NATURAL, SONAR, code_of, run_bundle
+from tests.bundle.conftest import COCO, FAST, NATURAL, SONAR, code_of, infer_with, run_bundle
 from tests.bundle.small_pictures import LAYOUTS, TEST, small_pictures
 
 # Of the paper, method.md section 6.
@@ -55,14 +55,7 @@ def test_from_files_to_scores(
     if code != "SONAR":
         assert sum(row.true_voxels for row in rows) == _area(code, data, split["test"])
     out = tmp_path / "inferred"
-    run_bundle(
-        bundle,
-        "inference",
-        workflow_type="inference",
-        dataset_dir=str(data),
-        output_dir=str(out),
-        checkpoint=str(run / "checkpoints" / "adapter_last.safetensors"),
-    )
+    infer_with(bundle, data, run, out)
     assert len(list(out.glob("*_seg.png"))) == TEST + 4
 
 
@@ -100,14 +93,7 @@ def test_real_data_train_evaluate_infer(real_data: Path, tmp_path: Path, bundle:
     box = [row.iou for row in rows if row.method == "filled_box"]
     # Exact boxes, and a network that has seen drawings alone: not far below the filled box.
     assert np.mean(own) > 0.6 * np.mean(box)
-    run_bundle(
-        bundle,
-        "inference",
-        workflow_type="inference",
-        dataset_dir=str(data),
-        output_dir=str(tmp_path / "inferred"),
-        checkpoint=str(tmp_path / "run" / "checkpoints" / "adapter_last.safetensors"),
-    )
+    infer_with(bundle, data, tmp_path / "run", tmp_path / "inferred")
     assert list((tmp_path / "inferred").glob("*_seg.png"))
 
 
@@ -132,14 +118,7 @@ def test_vit_b_with_random_weights_takes_some_steps(
     run_bundle(bundle, "train", "evaluate", **ids)
     rows = [row for row in read_csv(tmp_path / "run" / "metrics.csv") if row.method == "lora"]
     assert {(row.weights, row.image_size) for row in rows} == {("random", image_size)}
-    run_bundle(
-        bundle,
-        "inference",
-        workflow_type="inference",
-        dataset_dir=str(data),
-        output_dir=str(tmp_path / "out"),
-        checkpoint=str(tmp_path / "run" / "checkpoints" / "adapter_last.safetensors"),
-    )
+    infer_with(bundle, data, tmp_path / "run", tmp_path / "out")
     assert list((tmp_path / "out").glob("*_seg.png"))
 
 

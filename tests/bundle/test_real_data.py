@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from tests.bundle.conftest import BRAST, FAST, MEDICAL, MOMO, code_of, run_bundle
+from tests.bundle.conftest import BRAST, FAST, MEDICAL, MOMO, code_of, infer_with, run_bundle
 from tests.bundle.test_run import rows_of
 
 
@@ -34,14 +34,7 @@ def test_real_data_train_evaluate_infer(real_data: Path, tmp_path: Path, bundle:
     assert {row["case"] for row in rows} == set(split["test"])
     assert {row["prompts"] for row in rows} == {"box", "organ"}
     assert all(row["dice"] == "" or 0 <= float(row["dice"]) <= 1 for row in rows)
-    run_bundle(
-        bundle,
-        "inference",
-        workflow_type="inference",
-        dataset_dir=str(data),
-        output_dir=str(tmp_path / "inferred"),
-        checkpoint=str(tmp_path / "run" / "checkpoints" / "adapter_last.safetensors"),
-    )
+    infer_with(bundle, data, tmp_path / "run", tmp_path / "inferred")
     assert list((tmp_path / "inferred").glob("*_seg.*"))
 
 

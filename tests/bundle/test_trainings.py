@@ -10,7 +10,7 @@ import pytest
 
 from monai_cobot.data.datalist import case_name
 from monai_cobot.data.phantom import make_cohort
-from tests.bundle.conftest import ADOME, SPLEN, run_bundle
+from tests.bundle.conftest import ADOME, SPLEN, infer_with, run_bundle
 from tests.bundle.test_run import rows_of
 
 
@@ -89,14 +89,7 @@ def test_vit_b_with_random_weights_takes_some_steps(
     rows = rows_of(tmp_path / "run")
     assert {row["weights"] for row in rows if row["method"] == "lora"} == {"random"}
     assert {row["image_size"] for row in rows} == {str(image_size)}
-    run_bundle(
-        bundle,
-        "inference",
-        workflow_type="inference",
-        dataset_dir=str(data),
-        output_dir=str(tmp_path / "out"),
-        checkpoint=str(tmp_path / "run" / "checkpoints" / "adapter_last.safetensors"),
-    )
+    infer_with(bundle, data, tmp_path / "run", tmp_path / "out")
     assert len(list((tmp_path / "out").glob("*_seg.nii.gz"))) == 2
 
 

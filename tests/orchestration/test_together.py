@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import copy
 import pickle
-from collections import Counter
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from monai_cobot.orchestration import OrchestrationConfig, Orchestrator
+from tests.operators import Operators
 from tests.orchestration.test_orchestrator import HIDDEN, SITES, TOLERANCE, Narrow, randomise
 
 SETTINGS = (
@@ -42,18 +41,6 @@ class Holder(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.stack([site(x) for site in self.sites])
-
-
-class Operators(TorchDispatchMode):
-    def __init__(self) -> None:
-        super().__init__()
-        self.counts: Counter[str] = Counter()
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> object:
-        self.counts[str(func)] += 1
-        return func(*args, **(kwargs or {}))
 
 
 def step(model: nn.Module) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:

@@ -15,6 +15,7 @@ from monai_cobot.errors import CobotError
 from monai_cobot.orchestration import Orchestrator
 from monai_cobot.peft import LoRAConfig, LoRALinear
 from monai_cobot.peft.lora import LoRABottleneck
+from tests.operators import TwoAdditions
 from tests.peft.models import randomise, small_encoder
 
 # float64 products of a few dozen values of order one.
@@ -119,17 +120,6 @@ class TokenOperators(TorchDispatchMode):
         if not func.is_view and any(TOKENS in tensor.shape for tensor in tensors):
             self.count += 1
         return found
-
-
-class TwoAdditions(LoRALinear):
-    """The usual form: two products into slices of q, k and v."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = F.linear(x, self.weight, self.bias)
-        width = y.shape[-1] // 3
-        y[..., :width] += self.lora_q(x)
-        y[..., 2 * width :] += self.lora_v(x)
-        return y
 
 
 @pytest.mark.parametrize("orchestrate", [False, True])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import pickle
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 import torch
 from segment_anything.modeling.image_encoder import get_rel_pos
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from monai_cobot import peft
 from monai_cobot.bundle import build_for_inference
@@ -30,6 +28,7 @@ from monai_cobot.sam import (
 )
 from monai_cobot.sam.attention import FastAttention, FastBlock, position_table
 from monai_cobot.sam.encoder import CheckpointedEncoder
+from tests.operators import Operators
 from tests.peft.expected import VIT_B
 from tests.peft.models import Model, image, randomise, small_encoder
 from tests.sam.encoders import Answer, answer, difference, encoder, images
@@ -239,20 +238,6 @@ def test_the_settings_arrive(tmp_path: Path) -> None:
     for sam in (network, adapted.sam, read.sam, inferring.sam):
         assert {block.attn.form for block in sam.image_encoder.blocks} == {"tiled"}
         assert isinstance(sam.image_encoder, CheckpointedEncoder)
-
-
-class Operators(TorchDispatchMode):
-    """Counts the operators by their names."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.counts: Counter[str] = Counter()
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> object:
-        self.counts[str(func)] += 1
-        return func(*args, **(kwargs or {}))
 
 
 @pytest.mark.parametrize("attention", ["stock", *FORMS])

@@ -6,29 +6,17 @@ from typing import Any
 
 import pytest
 import torch
-from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from monai_cobot import peft
-from monai_cobot.peft import LoRALinear
 from monai_cobot.sam import CobotSAM, fold
 from monai_cobot.sam.base import load_base
+from tests.operators import TwoAdditions
 from tests.peft.models import randomise
 from tests.sam.encoders import difference
 
 # Double precision, twelve blocks with random values of order one; only the order of sums differs.
 TOLERANCE = 1e-9
-
-
-class TwoAdditions(LoRALinear):
-    """The usual LoRA: two products, added to slices of q, k and v."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = F.linear(x, self.weight, self.bias)
-        width = y.shape[-1] // 3
-        y[..., :width] += self.lora_q(x)
-        y[..., 2 * width :] += self.lora_v(x)
-        return y
 
 
 class Operators(TorchDispatchMode):
