@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ import torch
 from tiny import TINY
 
 from monai_cobot.sam import SIZES
+from monai_cobot.whole_file import whole_file
 
 SIZES.setdefault(TINY.name, TINY)
 
@@ -34,6 +36,7 @@ class Settings:
         threads: of PyTorch.
         quick: tiny problems, to see that everything runs; its numbers mean nothing.
         authors: a checkout of the authors' code, or empty.
+        ledger: the comparisons that are done, for a part that is stopped; no setting.
     """
 
     sam: str = "vit_b"
@@ -45,6 +48,7 @@ class Settings:
     threads: int = 1
     quick: bool = False
     authors: str = ""
+    ledger: Ledger | None = field(default=None, compare=False)
 
     @property
     def clock(self) -> str:
@@ -52,7 +56,9 @@ class Settings:
         return "cpu" if self.device == "cpu" and self.threads == 1 else "wall"
 
     def to_dict(self) -> dict[str, Any]:
-        return json.loads(json.dumps(asdict(self)))
+        """The settings alone, as JSON gives them back."""
+        found = {name: value for name, value in vars(self).items() if name != "ledger"}
+        return json.loads(json.dumps(found))
 
 
 QUICK = Settings("tiny", (64,), 64, blocks=2, organs=3, quick=True)
@@ -89,6 +95,33 @@ class Row:
     wall: float | None = None
     bound: float | None = None
     note: str = ""
+
+
+class Ledger:
+    """The comparisons of a part that has not ended, kept in a file as they are measured.
+
+    Args:
+        file: of JSON; what it holds is taken over if its settings are the same.
+        settings: of the part.
+    """
+
+    def __init__(self, file: Path, settings: Settings) -> None:
+        self.file, self.settings = file, settings.to_dict()
+        self.rows: list[Row] = []
+        if file.is_file() and (found := json.loads(file.read_text()))["settings"] == self.settings:
+            self.rows = [Row(**row) for row in found["rows"]]
+
+    def once(self, name: str, variant: str, measure: Callable[[], Row]) -> Row:
+        """The row of that name and variant, or what is measured now; told as it comes."""
+        for row in self.rows:
+            if (row.name, row.variant) == (name, variant):
+                return row
+        row = measure()
+        self.rows.append(row)
+        write_rows(self.file, self.settings, self.rows)
+        told = f"  {name}, {variant}: {row.ratio:.3g} [{row.low:.3g}, {row.high:.3g}]"
+        print(told, file=sys.stderr, flush=True)
+        return row
 
 
 class Time(NamedTuple):
@@ -175,7 +208,24 @@ def compare(
             share of the work.
         more: ``bound`` and ``note`` of the row.
     """
-    runs = in_blocks(peer, ours, settings)
+
+    def measure() -> Row:
+        return measured(part, name, variant, in_blocks(peer, ours, settings), settings, repeats,
+                        **more)  # fmt: skip
+
+    return settings.ledger.once(name, variant, measure) if settings.ledger else measure()
+
+
+def measured(
+    part: str,
+    name: str,
+    variant: str,
+    runs: Runs,
+    settings: Settings,
+    repeats: tuple[int, int],
+    **more: Any,
+) -> Row:
+    """The row of what was timed."""
     scale = repeats[1] / repeats[0]
     ratio, low, high = median_interval(runs.ratios(settings.clock, scale))
     seconds = [
@@ -205,6 +255,8 @@ def kept(
 ) -> list[Row]:
     """The rows of a part: those of its file, or measured anew and written there.
 
+    A part that was stopped goes on after its last comparison.
+
     Raises:
         SystemExit: the file is of other settings.
     """
@@ -217,10 +269,17 @@ def kept(
                 "--out"
             )
         return [Row(**row) for row in found["rows"]]
-    rows = list(measure(settings))
-    folder.mkdir(parents=True, exist_ok=True)
-    content = {"settings": settings.to_dict(), "rows": [asdict(row) for row in rows]}
-    unfinished = file.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(content, indent=1) + "\n")
-    unfinished.replace(file)
+    unfinished = folder / f"{part}.unfinished"
+    if again:
+        unfinished.unlink(missing_ok=True)
+    rows = list(measure(replace(settings, ledger=Ledger(unfinished, settings))))
+    write_rows(file, settings.to_dict(), rows)
+    unfinished.unlink(missing_ok=True)
     return rows
+
+
+def write_rows(file: Path, settings: dict[str, Any], rows: Sequence[Row]) -> None:
+    """Write settings and rows as JSON, all of it or nothing."""
+    content = {"settings": settings, "rows": [asdict(row) for row in rows]}
+    with whole_file(file) as unfinished:
+        unfinished.write_text(json.dumps(content, indent=1) + "\n")

@@ -4,8 +4,8 @@
     python benchmarks/run_all.py --out OUT --only organs bf16
     python benchmarks/run_all.py --out OUT --quick            # does everything run?
 
-Writes OUT/benchmarks.md, .csv, .json (with the machine's facts) and .png. A part that is done is
-kept in OUT/parts and not measured again, so that the same command goes on where it was stopped;
+Writes OUT/benchmarks.md, .csv, .json (with the machine's facts) and .png. A comparison that is done
+is kept in OUT/parts and not measured again, so that the same command goes on where it was stopped;
 parts of other runs of this folder stay in the table. With one thread on a CPU ratios are of the
 processor's time of this process, which others on the machine disturb less, and the wall clock
 stands beside them.

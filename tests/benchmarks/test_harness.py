@@ -117,6 +117,44 @@ def test_a_part_that_fails_leaves_nothing(harness: ModuleType, tmp_path: Path) -
     assert not list(tmp_path.iterdir())
 
 
+def test_a_part_that_is_stopped_goes_on_after_its_last_comparison(
+    harness: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done: list[str] = []
+    stop = True
+
+    def measure(settings: Any) -> Any:
+        for name in ("first", "second"):
+            if name == "second" and stop:
+                raise KeyboardInterrupt
+            yield harness.compare(
+                "p", name, "v", lambda n=name: done.append(n), lambda: None, settings
+            )
+
+    with pytest.raises(KeyboardInterrupt):
+        harness.kept(tmp_path, "p", harness.QUICK, measure)
+    assert set(done) == {"first"}
+    assert [file.name for file in tmp_path.iterdir()] == ["p.unfinished"]
+    assert capsys.readouterr().err.startswith("  first, v: ")
+    done.clear()
+    stop = False
+    rows = harness.kept(tmp_path, "p", harness.QUICK, measure)
+    assert [row.name for row in rows] == ["first", "second"]
+    assert set(done) == {"second"}
+    assert [file.name for file in tmp_path.iterdir()] == ["p.json"]
+    assert harness.kept(tmp_path, "p", harness.QUICK, measure) == rows
+
+
+def test_a_stopped_part_of_other_settings_is_measured_anew(
+    harness: ModuleType, tmp_path: Path
+) -> None:
+    row = harness.counted("p", "n", "v", 1, 1, "s")
+    harness.write_rows(tmp_path / "p.unfinished", harness.QUICK.to_dict(), [row])
+    other = replace(harness.QUICK, blocks=5)
+    assert harness.Ledger(tmp_path / "p.unfinished", harness.QUICK).rows == [row]
+    assert harness.Ledger(tmp_path / "p.unfinished", other).rows == []
+
+
 def test_settings_come_back_from_json(harness: ModuleType) -> None:
     found = harness.QUICK.to_dict()
     assert json.loads(json.dumps(found)) == found
