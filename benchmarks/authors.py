@@ -26,10 +26,8 @@ def of_checkout(checkout: str, sam: str, side: int) -> nn.Module:
     Raises:
         SystemExit: there is no such file, or it takes other arguments.
     """
-    files = sorted(Path(checkout).expanduser().rglob(FILE), key=lambda f: len(f.parts))
-    if not checkout or not files:
-        raise SystemExit(f"--authors {checkout}: no {FILE} in it, give a checkout of their code")
-    module = _imported(files[0].parent)
+    file = encoder_file(checkout)
+    module = _imported(file.parent)
     size = SIZES[sam]
     try:
         encoder: nn.Module = module.ImageEncoderViT(
@@ -39,10 +37,23 @@ def of_checkout(checkout: str, sam: str, side: int) -> nn.Module:
             window_size=size.window, global_attn_indexes=size.global_blocks,
         )  # fmt: skip
     except TypeError as error:
-        raise SystemExit(
-            f"--authors {checkout}: {files[0]} takes other arguments: {error}"
-        ) from None
+        raise SystemExit(f"--authors {checkout}: {file} takes other arguments: {error}") from None
     return encoder
+
+
+def encoder_file(checkout: str) -> Path:
+    """The file of a checkout's image encoder, the one nearest to its top.
+
+    Raises:
+        SystemExit: there is no such folder, or no such file in it.
+    """
+    folder = Path(checkout).expanduser()
+    if not folder.is_dir():
+        raise SystemExit(f"--authors {checkout}: no such folder")
+    files = sorted(folder.rglob(FILE), key=lambda file: (len(file.parts), file))
+    if not files:
+        raise SystemExit(f"--authors {checkout}: no {FILE} in it, give a checkout of their code")
+    return files[0]
 
 
 def _imported(folder: Path) -> object:

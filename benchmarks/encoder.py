@@ -166,7 +166,7 @@ def peak(arguments: argparse.Namespace, name: str, side: int, done: str) -> int:
     """Bytes that a run needs over the model; in a process of its own."""
     backward = done == PASSES[1]
     image, weights = inputs(arguments.sam, side, backward, arguments.device)
-    encoder = build(name, arguments.sam, side, backward, arguments.device)
+    encoder = build(name, arguments.sam, side, backward, arguments.device, arguments.authors)
     if image.is_cuda:
         before = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
@@ -215,6 +215,7 @@ def main() -> None:
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--memory", action="store_true", help="measure the memory too")
+    parser.add_argument("--authors", default="", help=argparse.SUPPRESS)
     parser.add_argument("--case", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 from tiny import TINY
 
 from monai_cobot.sam import SIZES
-from monai_cobot.whole_file import whole_file
+
+if TYPE_CHECKING:
+    from keeping import Ledger
 
 SIZES.setdefault(TINY.name, TINY)
 
@@ -81,6 +81,7 @@ class Row:
         wall: the ratio by the wall clock, where another counts.
         bound: at most so much is asked of the ratio.
         note: what has to be known to read the row.
+        growth: the ratio is no race: how time grows with something, or a share of the roof.
     """
 
     part: str
@@ -95,33 +96,7 @@ class Row:
     wall: float | None = None
     bound: float | None = None
     note: str = ""
-
-
-class Ledger:
-    """The comparisons of a part that has not ended, kept in a file as they are measured.
-
-    Args:
-        file: of JSON; what it holds is taken over if its settings are the same.
-        settings: of the part.
-    """
-
-    def __init__(self, file: Path, settings: Settings) -> None:
-        self.file, self.settings = file, settings.to_dict()
-        self.rows: list[Row] = []
-        if file.is_file() and (found := json.loads(file.read_text()))["settings"] == self.settings:
-            self.rows = [Row(**row) for row in found["rows"]]
-
-    def once(self, name: str, variant: str, measure: Callable[[], Row]) -> Row:
-        """The row of that name and variant, or what is measured now; told as it comes."""
-        for row in self.rows:
-            if (row.name, row.variant) == (name, variant):
-                return row
-        row = measure()
-        self.rows.append(row)
-        write_rows(self.file, self.settings, self.rows)
-        told = f"  {name}, {variant}: {row.ratio:.3g} [{row.low:.3g}, {row.high:.3g}]"
-        print(told, file=sys.stderr, flush=True)
-        return row
+    growth: bool = False
 
 
 class Time(NamedTuple):
@@ -206,23 +181,23 @@ def compare(
         settings: how many blocks, and which clock.
         repeats: what the peer's and our time is to be multiplied with: a run may be a known
             share of the work.
-        more: ``bound`` and ``note`` of the row.
+        more: ``bound``, ``note`` and ``growth`` of the row.
     """
 
     def measure() -> Row:
-        return measured(part, name, variant, in_blocks(peer, ours, settings), settings, repeats,
+        return from_runs(part, name, variant, in_blocks(peer, ours, settings), settings, repeats,
                         **more)  # fmt: skip
 
     return settings.ledger.once(name, variant, measure) if settings.ledger else measure()
 
 
-def measured(
+def from_runs(
     part: str,
     name: str,
     variant: str,
     runs: Runs,
     settings: Settings,
-    repeats: tuple[int, int],
+    repeats: tuple[int, int] = (1, 1),
     **more: Any,
 ) -> Row:
     """The row of what was timed."""
@@ -244,42 +219,3 @@ def counted(
     """A row of what is counted, or measured once."""
     ratio = ours / peer
     return Row(part, name, variant, ratio, ratio, ratio, peer, ours, unit, **more)
-
-
-def kept(
-    folder: Path,
-    part: str,
-    settings: Settings,
-    measure: Callable[[Settings], Sequence[Row]],
-    again: bool = False,
-) -> list[Row]:
-    """The rows of a part: those of its file, or measured anew and written there.
-
-    A part that was stopped goes on after its last comparison.
-
-    Raises:
-        SystemExit: the file is of other settings.
-    """
-    file = folder / f"{part}.json"
-    if file.is_file() and not again:
-        found = json.loads(file.read_text())
-        if found["settings"] != settings.to_dict():
-            raise SystemExit(
-                f"{file} was measured with other settings: give --again to replace it, or another "
-                "--out"
-            )
-        return [Row(**row) for row in found["rows"]]
-    unfinished = folder / f"{part}.unfinished"
-    if again:
-        unfinished.unlink(missing_ok=True)
-    rows = list(measure(replace(settings, ledger=Ledger(unfinished, settings))))
-    write_rows(file, settings.to_dict(), rows)
-    unfinished.unlink(missing_ok=True)
-    return rows
-
-
-def write_rows(file: Path, settings: dict[str, Any], rows: Sequence[Row]) -> None:
-    """Write settings and rows as JSON, all of it or nothing."""
-    content = {"settings": settings, "rows": [asdict(row) for row in rows]}
-    with whole_file(file) as unfinished:
-        unfinished.write_text(json.dumps(content, indent=1) + "\n")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from encoder import AT_ONCE, MEMORY, PASSES
+from encoders import NAMES, peers
 from harness import Row, Settings, counted
 
 BOUNDS = {
@@ -21,16 +22,19 @@ BOUNDED = 1024
 
 
 def measure(settings: Settings) -> Iterator[Row]:
-    """What lives at the peak beside the model, over segment-anything's, at the largest side."""
-    side = settings.sides[-1]
+    """What lives at the peak beside the model, over that of each peer, at the largest side."""
+    side = max(settings.sides)
     for done in PASSES[1:] if settings.quick else PASSES:
-        stock = peak(settings, MEMORY[0], side, done)
-        for name in MEMORY[1 : 2 if done == PASSES[0] or settings.quick else 3]:
-            yield counted(
-                "memory", f"memory, {done}", f"{name}, {side}", stock / 1e9,
-                peak(settings, name, side, done) / 1e9, "GB",
-                bound=BOUNDS[done, name] if side == BOUNDED else None,
-            )  # fmt: skip
+        forms = MEMORY[1 : 2 if done == PASSES[0] or settings.quick else 3]
+        ours = {name: peak(settings, name, side, done) for name in forms}
+        for peer in peers(settings, done)[: 1 if settings.quick else None]:
+            theirs = peak(settings, peer, side, done)
+            for name, found in ours.items():
+                asked = side == BOUNDED and peer == MEMORY[0]
+                yield counted(
+                    "memory", f"memory, {done}", f"{name}, {side}, against {NAMES[peer]}",
+                    theirs / 1e9, found / 1e9, "GB", bound=BOUNDS[done, name] if asked else None,
+                )  # fmt: skip
 
 
 def peak(settings: Settings, name: str, side: int, done: str) -> int:
@@ -39,7 +43,8 @@ def peak(settings: Settings, name: str, side: int, done: str) -> int:
         command = [
             *(sys.executable, str(Path(__file__).with_name("encoder.py")), "--out", folder),
             *("--sam", settings.sam, "--device", settings.device),
-            *("--threads", str(settings.threads), "--case", json.dumps([name, side, done])),
+            *("--threads", str(settings.threads), "--authors", settings.authors),
+            *("--case", json.dumps([name, side, done])),
         ]
         ended = subprocess.run(command, env=AT_ONCE, check=True, capture_output=True, text=True)
     return max(1, int(ended.stdout.split()[-1]))

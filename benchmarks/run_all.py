@@ -20,7 +20,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from harness import QUICK, Row, Settings, kept
+from authors import encoder_file
+from harness import QUICK, Row, Settings
+from keeping import kept
+from machine import PEERS, missing
 from tables import write
 
 from monai_cobot.sam import SIZES
@@ -66,24 +69,44 @@ def arguments() -> argparse.Namespace:
 
 
 def settings_of(given: argparse.Namespace) -> Settings:
-    """What was given, over the defaults.
+    """What was given, over the defaults; whatever can be refused is refused here.
 
     Raises:
-        SystemExit: no such device, no block, or no such checkout.
+        SystemExit: a value is refused, or a library is not installed that a part cannot do without.
     """
-    if given.device.startswith("cuda") and not torch.cuda.is_available():
-        raise SystemExit(f"--device {given.device}: PyTorch sees no GPU, give --device cpu")
     if given.blocks is not None and given.blocks < 1:
         raise SystemExit(f"--blocks {given.blocks}: give at least 1, and 9 for an interval")
-    if given.authors and not Path(given.authors).expanduser().is_dir():
-        raise SystemExit(f"--authors {given.authors}: no such folder")
+    if given.threads < 1:
+        raise SystemExit(f"--threads {given.threads}: give at least 1")
+    if given.device not in ("cpu", "cuda"):
+        raise SystemExit(f"--device {given.device}: give cpu or cuda")
+    if given.device == "cuda" and not torch.cuda.is_available():
+        raise SystemExit(f"--device {given.device}: PyTorch sees no GPU, give --device cpu")
+    if given.authors:
+        encoder_file(given.authors)
+    absent = [PEERS[name] for name in missing()]
+    if "scikit-image" in absent and "data_path" in (given.only or PARTS):
+        raise SystemExit(
+            'data_path needs scikit-image: pip install -e ".[benchmarks]", or leave it out (--only)'
+        )
+    if absent:
+        print(
+            f"left out, for they are not installed: {', '.join(absent)} "
+            '(pip install -e ".[benchmarks]")',
+            file=sys.stderr,
+        )
     chosen = {"device": given.device, "threads": given.threads, "authors": given.authors}
     for name in ("sam", "side", "blocks"):
         if (value := getattr(given, name)) is not None:
             chosen[name] = value
     if given.sides:
-        chosen["sides"] = tuple(given.sides)
-    return replace(QUICK if given.quick else Settings(), **chosen)
+        chosen["sides"] = tuple(sorted(given.sides))
+    settings = replace(QUICK if given.quick else Settings(), **chosen)
+    patch = SIZES[settings.sam].patch
+    for side in (*settings.sides, settings.side):
+        if side < patch or side % patch:
+            raise SystemExit(f"a side of {side}: give multiples of {patch}, the patch of SAM")
+    return settings
 
 
 if __name__ == "__main__":

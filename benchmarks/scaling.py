@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from harness import Row, Settings, Time, compare, median_interval, timed
+from harness import Row, Runs, Settings, compare, from_runs, in_blocks, synchronise
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from training import slice_of, step, training_network
 from volume_inference import volume_of
@@ -38,7 +40,7 @@ def with_organs(settings: Settings) -> Iterator[Row]:
         batch = slice_of(settings.side, organs, settings.device)
         yield compare(
             PART, "training step, organs in a slice", f"{organs} over 1, {settings.side}",
-            lambda: step(network, one), lambda b=batch: step(network, b), settings,
+            lambda: step(network, one), lambda b=batch: step(network, b), settings, growth=True,
         )  # fmt: skip
 
 
@@ -52,7 +54,7 @@ def with_sides(settings: Settings) -> Iterator[Row]:
         other = slice_of(side, settings.organs, settings.device)
         yield compare(
             PART, "training step, image size", f"{side} over {first}, {settings.organs} organs",
-            lambda: step(small, batch), lambda n=large, b=other: step(n, b), settings,
+            lambda: step(small, batch), lambda n=large, b=other: step(n, b), settings, growth=True,
         )  # fmt: skip
 
 
@@ -70,34 +72,31 @@ def with_slices(settings: Settings) -> Iterator[Row]:
     for slices in SLICES[: 1 if settings.quick else None]:
         yield compare(
             PART, "inference, slices of a volume", f"{slices} over 1, {settings.side}",
-            lambda: through(1), lambda n=slices: through(n), settings,
+            lambda: through(1), lambda n=slices: through(n), settings, growth=True,
         )  # fmt: skip
 
 
 def with_processes(settings: Settings) -> Iterator[Row]:
-    """A step over four slices in one process, and shared by two; the small SAM, gloo.
+    """A step over four slices in one process, and shared by two, in blocks of one, two, two, one.
 
-    A thread each. By the wall clock, for two share the work; with fewer free cores than
-    processes nothing is won.
+    On a CPU the small SAM, gloo and a thread each: with fewer free cores than processes nothing is
+    won. With two GPUs the size that is asked for, and nccl. By the wall clock, for two share the
+    work.
     """
-    found: dict[int, list[Time]] = {1: [], 2: []}
-    for processes in (1, 2) if settings.quick else (1, 2, 2, 1):
-        context = mp.get_context("spawn")
-        results = context.SimpleQueue()
-        port = free_port()
-        arguments = (processes, port, settings, results)
-        mp.spawn(train, arguments, nprocs=processes)
-        found[processes] += results.get()
-    blocks = [
-        [sum(run.wall for run in found[n][block :: settings.blocks]) for n in (1, 2)]
-        for block in range(settings.blocks)
-    ]
-    ratio, low, high = median_interval([two / one for one, two in blocks])
-    seconds = [median_interval([run.wall for run in found[n]])[0] for n in (1, 2)]
-    yield Row(
-        PART, "training step, processes", "2 over 1, small SAM, four slices, gloo, CPU",
-        ratio, low, high, *seconds, "s", note="wall clock",
+    gpus = settings.device.startswith("cuda") and torch.cuda.device_count() > 1
+    chosen = replace(settings, ledger=None)
+    if not gpus and not settings.quick:
+        chosen = Settings("small", (256,), 256, settings.blocks)
+    context = mp.get_context("spawn")
+    results = context.SimpleQueue()
+    mp.spawn(train, (free_port(), chosen, gpus, results), nprocs=2)
+    runs: Runs = results.get()
+    row = from_runs(
+        PART, "training step, processes",
+        f"2 over 1, {chosen.sam}, four slices, {'nccl, 2 GPUs' if gpus else 'gloo, CPU'}",
+        runs, replace(chosen, threads=2), growth=True, note="wall clock",
     )  # fmt: skip
+    yield row
 
 
 def free_port() -> int:
@@ -106,27 +105,35 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def train(
-    rank: int, processes: int, port: int, settings: Settings, results: mp.SimpleQueue
-) -> None:
-    """Some steps of one process; the first gives the times of all."""
+def train(rank: int, port: int, settings: Settings, gpus: bool, results: mp.SimpleQueue) -> None:
+    """One of two processes; the first gives the times."""
     torch.set_num_threads(1)
     dist.init_process_group(
-        "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=processes
+        "nccl" if gpus else "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2
     )
-    chosen = settings if settings.quick else Settings("small", (256,), 256, settings.blocks)
-    network = training_network(chosen)
-    trained = DistributedDataParallel(network, find_unused_parameters=True)
-    one = slice_of(chosen.side, chosen.organs, "cpu")
-    share = GLOBAL_BATCH // processes
-    image = one.image.repeat(share, 1, 1, 1)
+    device = f"cuda:{rank}" if gpus else "cpu"
+    if gpus:
+        torch.cuda.set_device(rank)
+    network, other = (training_network(replace(settings, device=device)) for _ in range(2))
+    shared = DistributedDataParallel(other, find_unused_parameters=True, broadcast_buffers=False)
+    one = slice_of(settings.side, settings.organs, device)
 
-    def several() -> None:
-        loss = trained(image, [one.boxes] * share, [one.masks] * share)
-        loss.backward()
+    def step_over(trained: nn.Module, slices: int) -> None:
+        image = one.image.repeat(slices, 1, 1, 1)
+        trained(image, [one.boxes] * slices, [one.masks] * slices).backward()
 
-    several()
-    times = [timed(several, "cpu") for _ in range(chosen.blocks)]
+    def alone() -> None:
+        if rank == 0:
+            step_over(network, GLOBAL_BATCH)
+            synchronise(device)
+        dist.barrier()
+
+    def together() -> None:
+        step_over(shared, GLOBAL_BATCH // 2)
+        synchronise(device)
+        dist.barrier()
+
+    runs = in_blocks(alone, together, settings)
     if rank == 0:
-        results.put(times)
+        results.put(runs)
     dist.destroy_process_group()

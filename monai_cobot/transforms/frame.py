@@ -78,15 +78,17 @@ class SAMFrame:
                 f"got {tuple(image.shape)}: SAM takes grey or RGB slices of the frame's own size"
             )
         pixels = image[None].float()
+        height, width = self.resized
         if self.resized != (self.height, self.width):
+            # Where nothing shrinks there is nothing to smooth, and the plain kernel is faster.
+            shrinks = height < self.height or width < self.width
             pixels = F.interpolate(
-                pixels, self.resized, mode="bilinear", align_corners=False, antialias=True
+                pixels, self.resized, mode="bilinear", align_corners=False, antialias=shrinks
             )
         mean, std = (pixels.new_tensor(v).view(3, 1, 1) for v in (PIXEL_MEAN, PIXEL_STD))
-        height, width = self.resized
-        model = pixels.new_zeros(3, self.image_size, self.image_size)
-        model[:, :height, :width] = (pixels[0] - mean) / std
-        return model
+        model = (pixels[0] - mean).div_(std)
+        right, below = self.image_size - width, self.image_size - height
+        return F.pad(model, (0, right, 0, below)) if right or below else model
 
     def label_to_model(self, label: torch.Tensor) -> torch.Tensor:
         """Resize (nearest pixel centre) integers (..., H, W) and pad them with 0 to (..., S, S).

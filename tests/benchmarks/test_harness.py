@@ -19,6 +19,11 @@ def harness(load: Load) -> ModuleType:
     return load("harness")
 
 
+@pytest.fixture
+def keeping(load: Load) -> ModuleType:
+    return load("keeping")
+
+
 def test_order_of_the_runs(harness: ModuleType) -> None:
     """A run of each to warm up, then A B B A."""
     order: list[str] = []
@@ -85,40 +90,59 @@ def test_what_is_counted_has_no_interval(harness: ModuleType) -> None:
     assert (row.ratio, row.low, row.high, row.unit) == (0.75, 0.75, 0.75, "operators")
 
 
-def test_a_part_that_is_done_is_kept(harness: ModuleType, tmp_path: Path) -> None:
+def test_a_part_that_is_done_is_kept(
+    harness: ModuleType, keeping: ModuleType, tmp_path: Path
+) -> None:
     calls: list[int] = []
 
     def measure(settings: object) -> list[Any]:
         calls.append(1)
         return [harness.counted("p", "n", "v", 1, len(calls), "s")]
 
-    first = harness.kept(tmp_path, "p", harness.QUICK, measure)
-    assert harness.kept(tmp_path, "p", harness.QUICK, measure) == first
+    first = keeping.kept(tmp_path, "p", harness.QUICK, measure)
+    assert keeping.kept(tmp_path, "p", harness.QUICK, measure) == first
     assert len(calls) == 1
-    again = harness.kept(tmp_path, "p", harness.QUICK, measure, again=True)
+    again = keeping.kept(tmp_path, "p", harness.QUICK, measure, again=True)
     assert [row.ours for row in again] == [2]
     assert [file.name for file in tmp_path.iterdir()] == ["p.json"]
 
 
-def test_other_settings_are_not_mixed(harness: ModuleType, tmp_path: Path) -> None:
-    harness.kept(tmp_path, "p", harness.QUICK, lambda settings: [])
+def test_other_settings_are_not_mixed(
+    harness: ModuleType, keeping: ModuleType, tmp_path: Path
+) -> None:
+    keeping.kept(tmp_path, "p", harness.QUICK, lambda settings: [])
     other = replace(harness.QUICK, blocks=5)
     with pytest.raises(SystemExit, match=r"p\.json was measured with other settings: give --again"):
-        harness.kept(tmp_path, "p", other, lambda settings: [])
+        keeping.kept(tmp_path, "p", other, lambda settings: [])
 
 
-def test_a_part_that_fails_leaves_nothing(harness: ModuleType, tmp_path: Path) -> None:
+def test_other_machines_are_not_mixed(
+    harness: ModuleType, keeping: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeping.kept(tmp_path, "p", harness.QUICK, lambda settings: [])
+    facts = keeping.machine("cpu")
+    monkeypatch.setattr(keeping, "machine", lambda device: {**facts, "torch": "9.9"})
+    with pytest.raises(SystemExit, match=r"\(torch: .* there, 9\.9 here\)"):
+        keeping.kept(tmp_path, "p", harness.QUICK, lambda settings: [])
+
+
+def test_a_part_that_fails_leaves_nothing(
+    harness: ModuleType, keeping: ModuleType, tmp_path: Path
+) -> None:
     def measure(settings: object) -> Any:
         yield harness.counted("p", "n", "v", 1, 1, "s")
         raise RuntimeError("stopped")
 
     with pytest.raises(RuntimeError, match="stopped"):
-        harness.kept(tmp_path / "parts", "p", harness.QUICK, measure)
+        keeping.kept(tmp_path / "parts", "p", harness.QUICK, measure)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_part_that_is_stopped_goes_on_after_its_last_comparison(
-    harness: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    harness: ModuleType,
+    keeping: ModuleType,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     done: list[str] = []
     stop = True
@@ -132,30 +156,31 @@ def test_a_part_that_is_stopped_goes_on_after_its_last_comparison(
             )
 
     with pytest.raises(KeyboardInterrupt):
-        harness.kept(tmp_path, "p", harness.QUICK, measure)
+        keeping.kept(tmp_path, "p", harness.QUICK, measure)
     assert set(done) == {"first"}
     assert [file.name for file in tmp_path.iterdir()] == ["p.unfinished"]
     assert capsys.readouterr().err.startswith("  first, v: ")
     done.clear()
     stop = False
-    rows = harness.kept(tmp_path, "p", harness.QUICK, measure)
+    rows = keeping.kept(tmp_path, "p", harness.QUICK, measure)
     assert [row.name for row in rows] == ["first", "second"]
     assert set(done) == {"second"}
     assert [file.name for file in tmp_path.iterdir()] == ["p.json"]
-    assert harness.kept(tmp_path, "p", harness.QUICK, measure) == rows
+    assert keeping.kept(tmp_path, "p", harness.QUICK, measure) == rows
 
 
 def test_a_stopped_part_of_other_settings_is_measured_anew(
-    harness: ModuleType, tmp_path: Path
+    harness: ModuleType, keeping: ModuleType, tmp_path: Path
 ) -> None:
     row = harness.counted("p", "n", "v", 1, 1, "s")
-    harness.write_rows(tmp_path / "p.unfinished", harness.QUICK.to_dict(), [row])
+    keeping.write_rows(tmp_path / "p.unfinished", harness.QUICK, [row])
     other = replace(harness.QUICK, blocks=5)
-    assert harness.Ledger(tmp_path / "p.unfinished", harness.QUICK).rows == [row]
-    assert harness.Ledger(tmp_path / "p.unfinished", other).rows == []
+    assert keeping.Ledger(tmp_path / "p.unfinished", harness.QUICK).rows == [row]
+    assert keeping.Ledger(tmp_path / "p.unfinished", other).rows == []
 
 
 def test_settings_come_back_from_json(harness: ModuleType) -> None:
     found = harness.QUICK.to_dict()
     assert json.loads(json.dumps(found)) == found
+    assert harness.Settings(**{**found, "sides": tuple(found["sides"])}) == harness.QUICK
     assert (harness.QUICK.clock, replace(harness.QUICK, threads=2).clock) == ("cpu", "wall")

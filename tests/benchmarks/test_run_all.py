@@ -70,22 +70,49 @@ def test_parts_with_processes_of_their_own(
     [
         (("--blocks", "0"), "--blocks 0: give at least 1"),
         (("--authors", "nowhere"), "--authors nowhere: no such folder"),
+        (("--authors", "."), r"--authors \.: no image_encoder\.py in it"),
+        (("--threads", "0"), "--threads 0: give at least 1"),
+        (("--device", "tpu"), "--device tpu: give cpu or cuda"),
+        (("--side", "60"), "a side of 60: give multiples of 16"),
+        (("--sides", "64", "8"), "a side of 8: give multiples of 16"),
     ],
 )
 def test_refused(
     arguments: tuple[str, ...], message: str, load: Load, monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit, match=message):
         run(load, monkeypatch, "--out", str(tmp_path / "out"), *arguments)
     assert not (tmp_path / "out").exists()
 
 
-def test_missed_bounds_are_told(load: Load) -> None:
-    harness, tables = load("harness"), load("tables")
-    good, bad = (harness.counted("p", "n", "v", 2, ours, "s", bound=0.5) for ours in (1, 2))
-    assert tables.cells(good)[6] == "<= 0.5"
-    assert tables.cells(bad)[6] == "<= 0.5, missed"
+def test_what_is_not_installed_is_told(
+    load: Load, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine = load("machine")
+    monkeypatch.setitem(machine.PEERS, "no_such_peer", "no-such-peer")
+    run(load, monkeypatch, "--out", str(tmp_path), "--only", "bf16")
+    assert "no-such-peer (pip install" in capsys.readouterr().err
+    assert "Not installed, and left out: no-such-peer." in (tmp_path / "benchmarks.md").read_text()
+    monkeypatch.setattr(machine, "PEERS", {"no_such_peer": "scikit-image"})
+    monkeypatch.setattr(load("run_all"), "PEERS", machine.PEERS)
+    with pytest.raises(SystemExit, match="data_path needs scikit-image"):
+        run(load, monkeypatch, "--out", str(tmp_path / "other"))
+
+
+@pytest.mark.parametrize(
+    ("ratio", "low", "high", "told"),
+    [
+        (0.4, 0.3, 0.5, "<= 0.5"),
+        (0.4, 0.3, 0.6, "<= 0.5, the interval reaches above"),
+        (0.6, 0.45, 0.7, "<= 0.5, missed, but for the interval"),
+        (0.6, 0.55, 0.7, "<= 0.5, missed"),
+    ],
+)
+def test_bounds(ratio: float, low: float, high: float, told: str, load: Load) -> None:
+    row = load("harness").Row("p", "n", "v", ratio, low, high, 1, ratio, "s", bound=0.5)
+    assert load("tables").cells(row)[6] == told
 
 
 def test_flops_and_operators_by_hand(load: Load) -> None:
@@ -96,3 +123,34 @@ def test_flops_and_operators_by_hand(load: Load) -> None:
     found = operators.operators_of(lambda: (a @ b).t() + 1)
     assert found.computing == 2
     assert sum(found.counts.values()) == 3
+
+
+def test_work_of_a_step_by_hand(load: Load) -> None:
+    """The encoder's operations by a formula, where windows divide the image and where not.
+
+    Forward of a block with T tokens, D features and w x w keys a query: 24 T D^2 of its four
+    projections, 4 T w^2 D of scores and values, 4 T w D of relative positions. Backward: once more
+    for frozen weights, twice for products of activations. The neck: 2 T C (D + 9 C), once more.
+    """
+    roof, harness = load("roof"), load("harness")
+    size = load("tiny").TINY
+    width, channels, window = size.width, size.decoder_width, size.window
+
+    def by_hand(side: int) -> int:
+        grid = side // size.patch
+        tokens, total = grid**2, 0
+        for block in range(size.depth):
+            keys = grid if block in size.global_blocks else window
+            linear = 24 * tokens * width**2 + 4 * tokens * keys * width
+            total += 2 * linear + 3 * 4 * tokens * keys**2 * width
+        return total + 2 * 2 * tokens * channels * (width + 9 * channels)
+
+    settings = harness.QUICK
+    at = {grid: roof.model_flops(settings, 16 * grid) - by_hand(16 * grid) for grid in (3, 4, 6, 7)}
+    embedding = {grid: 2 * grid**2 * 3 * 16**2 * width for grid in at}
+    decoder = {grid: at[grid] - embedding[grid] for grid in at}
+    # What is left is the decoder's, which grows with the tokens, and with nothing of a window.
+    slope = (decoder[6] - decoder[3]) / (36 - 9)
+    assert slope > 0
+    for grid in (4, 7):
+        assert decoder[grid] == decoder[3] + slope * (grid**2 - 9)
