@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
+from multiprocessing.synchronize import Barrier
 
 import torch
 import torch.distributed as dist
@@ -88,15 +89,14 @@ def with_processes(settings: Settings) -> Iterator[Row]:
     if not gpus and not settings.quick:
         chosen = Settings("small", (256,), 256, settings.blocks)
     context = mp.get_context("spawn")
-    results = context.SimpleQueue()
-    mp.spawn(train, (free_port(), chosen, gpus, results), nprocs=2)
+    results, meeting = context.SimpleQueue(), context.Barrier(3)
+    mp.spawn(train, (free_port(), chosen, gpus, meeting, results), nprocs=3)
     runs: Runs = results.get()
-    row = from_runs(
+    yield from_runs(
         PART, "training step, processes",
         f"2 over 1, {chosen.sam}, four slices, {'nccl, 2 GPUs' if gpus else 'gloo, CPU'}",
         runs, replace(chosen, threads=2), growth=True, note="wall clock",
     )  # fmt: skip
-    yield row
 
 
 def free_port() -> int:
@@ -105,35 +105,42 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def train(rank: int, port: int, settings: Settings, gpus: bool, results: mp.SimpleQueue) -> None:
-    """One of two processes; the first gives the times."""
+def train(
+    number: int,
+    port: int,
+    settings: Settings,
+    gpus: bool,
+    meeting: Barrier,
+    results: mp.SimpleQueue,
+) -> None:
+    """One of three processes: the first is alone and takes the times, the others share a step.
+
+    All meet before and after each run, so that only what is timed is at work.
+    """
     torch.set_num_threads(1)
-    dist.init_process_group(
-        "nccl" if gpus else "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2
-    )
+    rank = max(0, number - 1)
     device = f"cuda:{rank}" if gpus else "cpu"
     if gpus:
         torch.cuda.set_device(rank)
-    network, other = (training_network(replace(settings, device=device)) for _ in range(2))
-    shared = DistributedDataParallel(other, find_unused_parameters=True, broadcast_buffers=False)
+    network: nn.Module = training_network(replace(settings, device=device))
+    if number:
+        address = f"tcp://127.0.0.1:{port}"
+        backend = "nccl" if gpus else "gloo"
+        dist.init_process_group(backend, init_method=address, rank=rank, world_size=2)
+        network = DistributedDataParallel(network, find_unused_parameters=True)
+    slices = GLOBAL_BATCH // 2 if number else GLOBAL_BATCH
     one = slice_of(settings.side, settings.organs, device)
+    image = one.image.repeat(slices, 1, 1, 1)
 
-    def step_over(trained: nn.Module, slices: int) -> None:
-        image = one.image.repeat(slices, 1, 1, 1)
-        trained(image, [one.boxes] * slices, [one.masks] * slices).backward()
-
-    def alone() -> None:
-        if rank == 0:
-            step_over(network, GLOBAL_BATCH)
+    def run(works: bool) -> None:
+        meeting.wait()
+        if works:
+            network(image, [one.boxes] * slices, [one.masks] * slices).backward()
             synchronise(device)
-        dist.barrier()
+        meeting.wait()
 
-    def together() -> None:
-        step_over(shared, GLOBAL_BATCH // 2)
-        synchronise(device)
-        dist.barrier()
-
-    runs = in_blocks(alone, together, settings)
-    if rank == 0:
+    runs = in_blocks(lambda: run(number == 0), lambda: run(number > 0), settings)
+    if number:
+        dist.destroy_process_group()
+    else:
         results.put(runs)
-    dist.destroy_process_group()
