@@ -36,8 +36,8 @@ PARTS = (
 
 def main() -> None:
     given = arguments()
-    torch.set_num_threads(given.threads)
     settings = settings_of(given)
+    torch.set_num_threads(given.threads)
     folder = given.out / "parts"
     rows: list[Row] = []
     for part in PARTS:

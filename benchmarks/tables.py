@@ -31,7 +31,8 @@ def write(folder: Path, rows: Sequence[Row], settings: Settings) -> str:
         writer.writeheader()
         writer.writerows(asdict(row) for row in rows)
     content = {
-        "machine": machine(settings.device), "settings": settings.to_dict(),
+        "machine": machine(settings.device), "clock": settings.clock,
+        "settings": settings.to_dict(),
         "rows": [asdict(row) for row in rows],
     }  # fmt: skip
     (folder / "benchmarks.json").write_text(json.dumps(content, indent=1) + "\n")

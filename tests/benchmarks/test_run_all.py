@@ -37,7 +37,8 @@ def test_quick(load: Load, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     rows = found["rows"]
     assert {row["part"] for row in rows} == set(HERE)
     assert all(0 < row["low"] <= row["ratio"] <= row["high"] for row in rows)
-    assert {"processor", "threads", "torch", "clock"} <= found["machine"].keys()
+    assert {"processor", "torch", "transformers"} <= found["machine"].keys()
+    assert (found["clock"], found["settings"]["threads"]) == ("cpu", 1)
     with (tmp_path / "benchmarks.csv").open() as stream:
         assert [row["variant"] for row in csv.DictReader(stream)] == [r["variant"] for r in rows]
     text = (tmp_path / "benchmarks.md").read_text()
