@@ -7,7 +7,6 @@ from dataclasses import replace
 import torch
 from segment_anything.modeling.image_encoder import ImageEncoderViT
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from monai_cobot import peft
 from monai_cobot.errors import CobotError
@@ -102,13 +101,26 @@ def frozen_features(encoder: ImageEncoderViT, image: Tensor, blocks: int) -> Ten
     return x
 
 
+def feature_shape(encoder: ImageEncoderViT, blocks: int) -> tuple[int, int, int]:
+    """The shape of one image's :func:`frozen_features`: (h, w, width); of embeddings (C, h, w)."""
+    patches = encoder.patch_embed.proj
+    side = encoder.img_size // patches.stride[0]
+    if blocks > len(encoder.blocks):
+        return (encoder.neck[0].out_channels, side, side)
+    return (side, side, patches.out_channels)
+
+
 def embed_features(encoder: ImageEncoderViT, features: Tensor, blocks: int) -> Tensor:
-    """The image embeddings (B, C, h, w) from :func:`frozen_features`."""
+    """The image embeddings (B, C, h, w) from :func:`frozen_features`.
+
+    It is what the encoder's forward does from there on, but for the encoder's hooks: of an
+    orchestrator, :meth:`~monai_cobot.orchestration.together.MadeTogether.during` stands for them.
+    """
     if blocks > len(encoder.blocks):
         return features
     x = features
     again = isinstance(encoder, CheckpointedEncoder) and torch.is_grad_enabled()
     for block in encoder.blocks[blocks:]:
-        x = checkpoint(block, x, use_reentrant=False) if again else block(x)
+        x = encoder.checkpointed(block, x) if again else block(x)
     embeddings: Tensor = encoder.neck(x.permute(0, 3, 1, 2))
     return embeddings

@@ -134,22 +134,6 @@ def test_features_are_computed_once_and_change_nothing(
     assert len(list(tmp_path.glob("*.npy"))) == 2
 
 
-def test_another_model_has_other_files(tiny_size: SAMSize, images: Tensor, tmp_path: Path) -> None:
-    """Base, number of blocks, precision; the method above does not count."""
-    pixels = [torch.zeros(1, 9, 9, dtype=torch.uint8)]
-    models = [build("lora", 1), build("ssf", 1), build("lora", 2)]
-    models.append(build("lora", 1, precision="bf16"))
-    for model, files in zip(models, (1, 1, 2, 3), strict=True):
-        FeatureCache(tmp_path, model).embeddings(images[:1], pixels)
-        assert len(list(tmp_path.glob("*.npy"))) == files
-    with pytest.raises(CobotError, match="trains the first block, nothing stays the same"):
-        FeatureCache(tmp_path, build("lora", None))
-    for file in tmp_path.glob("*.npy"):
-        file.write_bytes(b"x")
-    with pytest.raises(CobotError, match=r"is damaged .* delete it"):
-        FeatureCache(tmp_path, models[0]).embeddings(images[:1], pixels)
-
-
 @torch.no_grad()
 def test_the_two_halves_are_the_encoder(tiny_size: SAMSize, images: Tensor) -> None:
     encoder = build("freeze", None).sam.image_encoder
