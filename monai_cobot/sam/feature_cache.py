@@ -28,7 +28,7 @@ from monai_cobot.sam.partial import (
 from monai_cobot.sam.precision import computing, precision_of
 from monai_cobot.whole_file import whole_file
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever what is stored changes."""
 
 BYTES = 4
@@ -44,7 +44,8 @@ class FeatureCache:
     another file, and several trainings may share a folder, at the same time too. Files are float32,
     which the blocks hand on under bfloat16 too: 12.6 MB an image for ViT-B at 1024, or 4.2 MB where
     nothing in the encoder is trained. They appear whole or not at all.
-    What another device or form of attention has written is the same up to rounding, and is read.
+    A training that has written them itself has the results of one without a cache, to the bit. What
+    another device, form of attention or size of batch has written is the same up to rounding.
 
     Args:
         folder: made where it does not exist.

@@ -84,7 +84,10 @@ def frozen_blocks(
 
 @torch.no_grad()
 def frozen_features(encoder: ImageEncoderViT, image: Tensor, blocks: int) -> Tensor:
-    """What comes out of the first blocks: (B, 3, S, S) -> (B, h, w, width); or the embeddings.
+    """What comes out of the first blocks: (B, 3, S, S) -> (B, width, h, w); or the embeddings.
+
+    Channels come first because they do in memory: the blocks keep the layout of the first
+    convolution, and with another one their products would be summed in another order.
 
     Args:
         encoder: SAM's image encoder.
@@ -96,18 +99,16 @@ def frozen_features(encoder: ImageEncoderViT, image: Tensor, blocks: int) -> Ten
         x = x + encoder.pos_embed
     for block in encoder.blocks[:blocks]:
         x = block(x)
-    if blocks > len(encoder.blocks):
-        x = encoder.neck(x.permute(0, 3, 1, 2))
-    return x
+    x = x.permute(0, 3, 1, 2)
+    return encoder.neck(x) if blocks > len(encoder.blocks) else x
 
 
 def feature_shape(encoder: ImageEncoderViT, blocks: int) -> tuple[int, int, int]:
-    """The shape of one image's :func:`frozen_features`: (h, w, width); of embeddings (C, h, w)."""
+    """The shape of one image's :func:`frozen_features`: (width, h, w); of embeddings (C, h, w)."""
     patches = encoder.patch_embed.proj
     side = encoder.img_size // patches.stride[0]
-    if blocks > len(encoder.blocks):
-        return (encoder.neck[0].out_channels, side, side)
-    return (side, side, patches.out_channels)
+    last = encoder.neck[0] if blocks > len(encoder.blocks) else patches
+    return (last.out_channels, side, side)
 
 
 def embed_features(encoder: ImageEncoderViT, features: Tensor, blocks: int) -> Tensor:
@@ -118,7 +119,7 @@ def embed_features(encoder: ImageEncoderViT, features: Tensor, blocks: int) -> T
     """
     if blocks > len(encoder.blocks):
         return features
-    x = features
+    x = features.permute(0, 2, 3, 1)
     again = isinstance(encoder, CheckpointedEncoder) and torch.is_grad_enabled()
     for block in encoder.blocks[blocks:]:
         x = encoder.checkpointed(block, x) if again else block(x)
