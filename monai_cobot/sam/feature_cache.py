@@ -84,12 +84,12 @@ class FeatureCache:
     def check_room(self, images: int) -> None:
         """Refuse a folder whose disk is too small for the features of so many images.
 
-        All that the folder holds is taken to be theirs: what passes may still be too much.
+        All whole files of the folder are taken to be theirs: what passes may still be too much.
 
         Raises:
             CobotError: names the folder, what is needed and what is free.
         """
-        there = sum(file.stat().st_size for file in self.folder.glob("*.npy"))
+        there = sum(file.stat().st_size for file in self.folder.glob("[!.]*.npy"))
         needed = images * BYTES * math.prod(self.shape) - there
         free = shutil.disk_usage(self.folder).free
         if needed > free:

@@ -238,6 +238,9 @@ def test_room_is_looked_at_before(
         cache.check_room(3)
     cache.embeddings(images[:1], pixels_of(1))
     cache.check_room(3)
+    (tmp_path / ".unfinished.0a.npy").write_bytes(bytes(5000))  # another process's, soon gone
+    with pytest.raises(CobotError, match="for 4 images"):
+        cache.check_room(4)
 
 
 def test_what_cannot_be_a_cache(tiny_size: SAMSize, tmp_path: Path) -> None:
