@@ -62,6 +62,7 @@ def add_loss(
     mask_loss: torch.nn.Module,
     chunk: int,
     feature_cache: str | Path | None = None,
+    images: int = 0,
 ) -> LossNetwork:
     """The network with its loss, as it is trained; see :class:`~monai_cobot.sam.LossNetwork`.
 
@@ -70,11 +71,16 @@ def add_loss(
         mask_loss: of logits and targets.
         chunk: boxes that are decoded in one batch.
         feature_cache: folder of a :class:`~monai_cobot.sam.FeatureCache`, or None.
+        images: so many it has to have room for.
+
+    Raises:
+        CobotError: a cache that cannot be.
     """
     organ_loss = None if network.organ_prompts is None else OrganLoss(mask_loss)
     features = None
     if feature_cache not in (None, "", "none", "null"):
         features = FeatureCache(Path(str(feature_cache)).expanduser().resolve(), network)
+        features.check_room(images)
     return LossNetwork(network, mask_loss, organ_loss, chunk, features)
 
 

@@ -7,8 +7,9 @@ import inspect
 import json
 import os
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 from monai.bundle import ConfigWorkflow
@@ -38,22 +39,38 @@ def find_workflow() -> ConfigWorkflow | None:
     return None
 
 
-def hash_configuration(without: Collection[str]) -> str | None:
-    """SHA-256 of the config as it is written, overrides included.
+def written_configuration(without: Collection[str]) -> dict[str, Any] | None:
+    """The config as it is written, overrides included: values by ids as ``loss#sigmoid``.
 
     Args:
         without: top-level ids that do not change what is computed.
 
     Returns:
-        the hash; ``None`` where no workflow evaluates a config.
+        JSON values; ``None`` where no workflow evaluates a config.
     """
     workflow = find_workflow()
     if workflow is None:
         return None
     raw = workflow.parser.get()
     kept = {key: value for key, value in raw.items() if key not in {*without, "_meta_"}}
-    text = json.dumps(kept, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return dict(_leaves(json.loads(json.dumps(kept, default=str))))
+
+
+def hash_configuration(written: Mapping[str, Any] | None) -> str | None:
+    """SHA-256 of :func:`written_configuration`."""
+    if written is None:
+        return None
+    return hashlib.sha256(json.dumps(written, sort_keys=True).encode()).hexdigest()
+
+
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """The values within mappings and lists, by MONAI's ids; what is empty is a value."""
+    inner = list(enumerate(value)) if isinstance(value, list) else value
+    if not inner or not isinstance(inner, list | Mapping):
+        yield name, value
+        return
+    for key, part in inner.items() if isinstance(inner, Mapping) else inner:
+        yield from _leaves(part, f"{name}#{key}" if name else str(key))
 
 
 def _from_workflow() -> Path | None:

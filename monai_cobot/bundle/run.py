@@ -10,7 +10,7 @@ import ignite.distributed as idist
 
 import monai_cobot
 from monai_cobot.bundle.data import hash_files
-from monai_cobot.bundle.root import hash_configuration
+from monai_cobot.bundle.root import hash_configuration, written_configuration
 from monai_cobot.bundle.run_folder import SPLIT, RunFolder
 from monai_cobot.data.split_file import Split
 from monai_cobot.errors import CobotError
@@ -46,6 +46,7 @@ def open_run(
         settings: all else that is worth reading: epochs, rates, jitter, seed, …. What is not
             named counts too, by the hash of the config.
     """
+    written = written_configuration(without=SAME_RESULT)
     base = network.base.to_dict()
     del base["weights"]  # a file's name; the hash says which weights they are
     configuration = {
@@ -60,9 +61,9 @@ def open_run(
         "orchestration": network.orchestration,
         "split_hash": split.hash,
         "files_sha256": hash_files([dict(case) for case in cases]),
-        "config_sha256": hash_configuration(without=SAME_RESULT),
+        "config_sha256": hash_configuration(written),
     }
-    return RunFolder(output_dir, configuration, resume, overwrite)
+    return RunFolder(output_dir, configuration, resume, overwrite, written)
 
 
 def check_run(run: RunFolder) -> None:

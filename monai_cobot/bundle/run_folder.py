@@ -29,6 +29,8 @@ class RunFolder:
         configuration: JSON values that tell one run from another.
         resume: ``auto`` continues an unfinished run of the same configuration, ``never`` does not.
         overwrite: whether a run of another configuration, or a finished one, is replaced.
+        written: the config as it is written, by ids. It is kept to name what differs where
+            ``configuration`` only knows that something does, by its ``config_sha256``.
 
     Raises:
         CobotError: ``resume`` is neither word.
@@ -40,11 +42,13 @@ class RunFolder:
         configuration: Mapping[str, Any],
         resume: str = "auto",
         overwrite: bool = False,
+        written: Mapping[str, Any] | None = None,
     ) -> None:
         if resume not in ("auto", "never"):
             raise CobotError(f"resume={resume!r}: choose auto or never")
         self.path = Path(output_dir).expanduser().resolve()
         self.configuration = json.loads(json.dumps(dict(configuration)))
+        self.written = dict(written or {})
         self.resume = resume
         self.overwrite = overwrite
         self.resuming = False
@@ -82,11 +86,12 @@ class RunFolder:
         if self.overwrite:
             return
         ways_out = "choose another output_dir, or set overwrite: true to replace it"
-        differences = _differences(record["configuration"], self.configuration)
+        differences = self._differences(record)
         if differences:
+            values = "" if record["status"] == "finished" else "give its values to continue it, "
             raise CobotError(
                 f"output_dir {self.path} holds a run of another configuration "
-                f"({'; '.join(differences)}): {ways_out}"
+                f"({'; '.join(differences)}): {values}{ways_out}"
             )
         if record["status"] == "finished":
             raise CobotError(f"the run in {self.path} is finished: evaluate it, {ways_out}")
@@ -115,6 +120,14 @@ class RunFolder:
         """Marks the run as finished."""
         self._write("finished")
 
+    def _differences(self, record: Mapping[str, Any]) -> list[str]:
+        """What differs, in words: the settings; else the config's ids, where they are known."""
+        differences = _differences(record["configuration"], self.configuration)
+        if set(differences) == {"config_sha256"} and record.get("config") and self.written:
+            differences = _differences(record["config"], self.written)
+        readable = [text for key, text in differences.items() if key != "config_sha256"]
+        return readable or list(differences.values())
+
     def _record(self) -> dict[str, Any] | None:
         file = self.path / RECORD
         if not file.is_file():
@@ -129,7 +142,11 @@ class RunFolder:
         return dict(record)
 
     def _write(self, status: str) -> None:
-        record = {"status": status, "configuration": self.configuration}
+        record = {
+            "status": status,
+            "configuration": self.configuration,
+            "config": self.written,
+        }
         with whole_file(self.path / RECORD) as file:
             file.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
 
@@ -163,10 +180,10 @@ def adapter_file(output_dir: str | Path, checkpoint: str = "auto") -> Path | Non
     )
 
 
-def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    """What differs, in words; the hash of the config only where nothing readable tells it."""
-    keys = [key for key in sorted({*found, *wanted}) if found.get(key) != wanted.get(key)]
-    readable = [key for key in keys if key != "config_sha256"]
-    return [
-        f"{key} {found.get(key)!r} there and {wanted.get(key)!r} here" for key in readable or keys
-    ]
+def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, str]:
+    """The keys whose values differ, in order, with both values in words."""
+    return {
+        key: f"{key} {found.get(key)!r} there and {wanted.get(key)!r} here"
+        for key in sorted({*found, *wanted})
+        if found.get(key) != wanted.get(key)
+    }

@@ -36,6 +36,15 @@ class MadeTogether:
             module.register_forward_hook(self._end, always_call=True),
         ]
 
+    @contextmanager
+    def during(self) -> Iterator[None]:
+        """Do so in a block of code that stands for a forward, as of a module's last layers."""
+        self._begin()
+        try:
+            yield
+        finally:
+            self._end()
+
     def remove(self) -> None:
         """Leave the module as it was before :meth:`within`."""
         for handle in self.handles:
@@ -57,11 +66,11 @@ class MadeTogether:
         finally:
             self.made = before
 
-    def _begin(self, module: nn.Module, inputs: Any) -> None:
+    def _begin(self, *_: Any) -> None:
         if not _is_recorded():
             self.made = self.make()
 
-    def _end(self, module: nn.Module, inputs: Any, output: Any) -> None:
+    def _end(self, *_: Any) -> None:
         if not _is_recorded():
             self.made = None
 

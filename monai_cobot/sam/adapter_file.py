@@ -130,7 +130,7 @@ def build_from_adapter(
         manifest["orchestration"],
         prompts=manifest["prompts"],
         organs=len(manifest.get("organs", ())),
-        last_blocks=manifest.get("last_blocks"),
+        last_blocks=manifest["last_blocks"],
         attention=attention,
         checkpoint_blocks=checkpoint_blocks,
     )
@@ -153,6 +153,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             f"{manifest.get('format')!r}, expected {FORMAT!r}"
         )
     manifest.setdefault("prompts", "box")  # files from before there were others
+    manifest.setdefault("last_blocks", None)
     base = manifest.get("base", {})
     missing = [key for key in REQUIRED if key not in manifest]
     missing += [f"base {key}" for key in BaseModel.__dataclass_fields__ if key not in base]
@@ -172,7 +173,7 @@ def _check_manifest(manifest: Mapping[str, Any], model: CobotSAM, path: Path) ->
         if base[name] != wanted[name]
     ] + [
         f"{name} {manifest[name]!r} (file) and {here[name]!r} (here)"
-        for name in ("method", "options", "orchestrate", "orchestration", "prompts")
+        for name in ("method", "options", "orchestrate", "orchestration", "prompts", "last_blocks")
         if manifest[name] != here[name]
     ]
     if differences:

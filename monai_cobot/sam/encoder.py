@@ -42,11 +42,12 @@ class CheckpointedEncoder(ImageEncoderViT):  # type: ignore[misc]
         if self.pos_embed is not None:
             x = x + self.pos_embed
         for block in self.blocks:
-            x = self._checkpointed(block, x) if torch.is_grad_enabled() else block(x)
+            x = self.checkpointed(block, x) if torch.is_grad_enabled() else block(x)
         embedding: Tensor = self.neck(x.permute(0, 3, 1, 2))
         return embedding
 
-    def _checkpointed(self, block: nn.Module, x: Tensor) -> Tensor:
+    def checkpointed(self, block: nn.Module, x: Tensor) -> Tensor:
+        """A block's answer, (B, h, w, width) as its input, which alone is kept for backward."""
         found: Tensor = checkpoint(block, x, use_reentrant=False, context_fn=self.recomputing)
         return found
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 import torch
 from segment_anything.modeling.image_encoder import ImageEncoderViT
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from monai_cobot import peft
 from monai_cobot.errors import CobotError
@@ -85,7 +84,10 @@ def frozen_blocks(
 
 @torch.no_grad()
 def frozen_features(encoder: ImageEncoderViT, image: Tensor, blocks: int) -> Tensor:
-    """What comes out of the first blocks: (B, 3, S, S) -> (B, h, w, width); or the embeddings.
+    """What comes out of the first blocks: (B, 3, S, S) -> (B, width, h, w); or the embeddings.
+
+    Channels come first because they do in memory: the blocks keep the layout of the first
+    convolution, and with another one their products would be summed in another order.
 
     Args:
         encoder: SAM's image encoder.
@@ -97,18 +99,29 @@ def frozen_features(encoder: ImageEncoderViT, image: Tensor, blocks: int) -> Ten
         x = x + encoder.pos_embed
     for block in encoder.blocks[:blocks]:
         x = block(x)
-    if blocks > len(encoder.blocks):
-        x = encoder.neck(x.permute(0, 3, 1, 2))
-    return x
+    x = x.permute(0, 3, 1, 2)
+    return encoder.neck(x) if blocks > len(encoder.blocks) else x
+
+
+def feature_shape(encoder: ImageEncoderViT, blocks: int) -> tuple[int, int, int]:
+    """The shape of one image's :func:`frozen_features`: (width, h, w); of embeddings (C, h, w)."""
+    patches = encoder.patch_embed.proj
+    side = encoder.img_size // patches.stride[0]
+    last = encoder.neck[0] if blocks > len(encoder.blocks) else patches
+    return (last.out_channels, side, side)
 
 
 def embed_features(encoder: ImageEncoderViT, features: Tensor, blocks: int) -> Tensor:
-    """The image embeddings (B, C, h, w) from :func:`frozen_features`."""
+    """The image embeddings (B, C, h, w) from :func:`frozen_features`.
+
+    It is what the encoder's forward does from there on, but for the encoder's hooks: of an
+    orchestrator, :meth:`~monai_cobot.orchestration.together.MadeTogether.during` stands for them.
+    """
     if blocks > len(encoder.blocks):
         return features
-    x = features
+    x = features.permute(0, 2, 3, 1)
     again = isinstance(encoder, CheckpointedEncoder) and torch.is_grad_enabled()
     for block in encoder.blocks[blocks:]:
-        x = checkpoint(block, x, use_reentrant=False) if again else block(x)
+        x = encoder.checkpointed(block, x) if again else block(x)
     embeddings: Tensor = encoder.neck(x.permute(0, 3, 1, 2))
     return embeddings

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,7 +20,7 @@ from safetensors.torch import load_file
 
 from monai_cobot.errors import CobotError
 from monai_cobot.handlers import SeedIterations
-from tests.bundle.conftest import ADOME, FAST, Run
+from tests.bundle.conftest import ADOME, FAST, Run, run_bundle
 
 EPOCH_LENGTH = 8  # batches; asserted below
 
@@ -150,6 +152,51 @@ def test_unfinished_run_is_not_continued_where_that_is_not_wanted(
         train(tmp_path / "run", checkpoint_interval=2, resume="never")
 
 
+@pytest.mark.parametrize(
+    ("ids", "differences"),
+    [
+        ({"precision": "bf16"}, ["precision 'fp32' there and 'bf16' here"]),
+        ({"checkpoint_blocks": "true"}, ["checkpoint_blocks False there and True here"]),
+        ({"accumulation": 2}, ["accumulation 1 there and 2 here"]),
+        ({"last_blocks": 3}, ["last_blocks None there and 3 here"]),
+        ({"prompt_chunk": 2}, ["prompt_chunk 16 there and 2 here"]),
+        ({"attention": "tiled"}, ["attention 'auto' there and 'tiled' here"]),
+        (
+            {"memory": "8gb"},
+            [
+                "checkpoint_blocks False there and True here",
+                "memory None there and '8gb' here",
+                "precision 'fp32' there and 'bf16' here",
+                "prompt_chunk 16 there and 4 here",
+            ],
+        ),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_what_differs_is_named_with_both_values(
+    train: Run, tmp_path: Path, unfinished: Path, ids: dict[str, Any], differences: list[str]
+) -> None:
+    """All of it and nothing else; a rounding counts too, since a run goes on exactly."""
+    message = (
+        f"output_dir {unfinished} holds a run of another configuration ({'; '.join(differences)}): "
+        "give its values to continue it, choose another output_dir, or set overwrite: true to "
+        "replace it"
+    )
+    with pytest.raises(CobotError, match=f"^{re.escape(message)}$"):
+        train(unfinished, **ids)
+
+
+@pytest.fixture(scope="module")
+def unfinished(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that ended before it was marked as finished."""
+    folder = tmp_path_factory.mktemp("runs") / "unfinished"
+    ids = {"dataset_dir": str(cohort), "output_dir": str(folder), "epochs": 1, **FAST}
+    run_bundle(ADOME, "train", **ids)
+    record = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**record, "status": "unfinished"}))
+    return folder
+
+
 def test_changed_files_and_overridden_parts_are_another_configuration(
     cohort: Path, train: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,7 +204,8 @@ def test_changed_files_and_overridden_parts_are_another_configuration(
     data = shutil.copytree(cohort, tmp_path / "data")
     ids: dict[str, Any] = {"dataset_dir": str(data), "checkpoint_interval": 2}
     train_until(5, monkeypatch, train, tmp_path / "run", **ids)
-    with pytest.raises(CobotError, match=r"another configuration \(config_sha256"):
+    message = r"another configuration \(loss#squared_pred True there and False here\): give its"
+    with pytest.raises(CobotError, match=message):
         train(tmp_path / "run", **ids, **{"loss#squared_pred": False})
     moved = shutil.move(data, tmp_path / "moved")
     ids["dataset_dir"] = str(moved)

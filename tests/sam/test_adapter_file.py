@@ -81,6 +81,7 @@ def test_another_base_model_is_refused(tmp_path: Path, tiny_size: SAMSize) -> No
     [
         ({"method": "adaptformer"}, r"method 'lora' \(file\) and 'adaptformer' \(here\)"),
         ({"orchestrate": True}, r"orchestrate False \(file\) and True \(here\)"),
+        ({"last_blocks": 2}, r"last_blocks None \(file\) and 2 \(here\)"),
         (
             {"options": {"rank": 8}},
             r"options \{'rank': 4, .*\(file\) and \{'rank': 8",

@@ -28,8 +28,6 @@ METHODS = ["lora", "dora", "adaptformer", "bitfit", "ssf", "attention_tuning"]
 BOXES = [torch.tensor([[4.0, 6, 30, 40], [20, 20, 60, 50]]), torch.tensor([[1.0, 2, 50, 60]])]
 # Merged weights take other sums, in single precision.
 RELATIVE = 2e-5
-# Gradients are around 1e-3 here; tensors at other addresses are summed in another order.
-ROUNDING = 1e-8
 
 
 def build(method: str = "lora", last_blocks: int | None = 1, **settings: object) -> CobotSAM:
@@ -108,7 +106,7 @@ def test_features_are_computed_once_and_change_nothing(
     precision: str,
     checkpoint_blocks: bool,
 ) -> None:
-    """Loss to the bit, from the network, when written, and when read; gradients but for sums."""
+    """Loss and gradients to the bit, from the network, when written, and when read."""
     last = 1 if method == "lora" else None
     model = build(method, last, precision=precision, checkpoint_blocks=checkpoint_blocks).train()
     pixels = [torch.full((1, 9, 9), place, dtype=torch.uint8) for place in range(2)]
@@ -130,24 +128,8 @@ def test_features_are_computed_once_and_change_nothing(
     for loss, gradients in found[1:]:
         assert torch.equal(loss, found[0][0])
         for gradient, expected in zip(gradients, found[0][1], strict=True):
-            torch.testing.assert_close(gradient, expected, rtol=RELATIVE, atol=ROUNDING)
+            assert torch.equal(gradient, expected)
     assert len(list(tmp_path.glob("*.npy"))) == 2
-
-
-def test_another_model_has_other_files(tiny_size: SAMSize, images: Tensor, tmp_path: Path) -> None:
-    """Base, number of blocks, precision; the method above does not count."""
-    pixels = [torch.zeros(1, 9, 9, dtype=torch.uint8)]
-    models = [build("lora", 1), build("ssf", 1), build("lora", 2)]
-    models.append(build("lora", 1, precision="bf16"))
-    for model, files in zip(models, (1, 1, 2, 3), strict=True):
-        FeatureCache(tmp_path, model).embeddings(images[:1], pixels)
-        assert len(list(tmp_path.glob("*.npy"))) == files
-    with pytest.raises(CobotError, match="trains the first block, nothing stays the same"):
-        FeatureCache(tmp_path, build("lora", None))
-    for file in tmp_path.glob("*.npy"):
-        file.write_bytes(b"x")
-    with pytest.raises(CobotError, match=r"is damaged .* delete it"):
-        FeatureCache(tmp_path, models[0]).embeddings(images[:1], pixels)
 
 
 @torch.no_grad()
