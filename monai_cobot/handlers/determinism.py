@@ -7,8 +7,8 @@ import torch
 from ignite.engine import Engine, Events
 
 RANKS_APART = 2_654_435_769
-"""Between the seeds of two processes: 2^32 over the golden ratio, an odd number. PyTorch's generator
-on the CPU takes the lowest 32 bits of a seed, and there its multiples lie far apart."""
+"""Between the seeds of two processes: 2^32 over the golden ratio. PyTorch's generator on the CPU
+takes the lowest 32 bits of a seed, and there the multiples of this odd number lie far apart."""
 
 
 class SeedIterations:
