@@ -23,6 +23,7 @@ from monai_cobot.bundle.network import (
     load_trained,
     make_jitter,
     make_optimizer,
+    place,
     preset,
     run_columns,
     slice_batch,
@@ -37,7 +38,12 @@ from monai_cobot.bundle.run import (
 )
 from monai_cobot.bundle.run_folder import RunFolder, adapter_file
 from monai_cobot.bundle.settings import check_settings, flag
-from monai_cobot.handlers import end_processes, own_share, refuse_earlier_evaluation
+from monai_cobot.handlers import (
+    end_processes,
+    own_share,
+    refuse_earlier_evaluation,
+    train_together,
+)
 
 show_user_errors()
 
@@ -72,10 +78,12 @@ __all__ = [
     "make_optimizer",
     "open_run",
     "own_share",
+    "place",
     "preset",
     "read_cases",
     "refuse_earlier_evaluation",
     "run_columns",
     "show_user_errors",
     "slice_batch",
+    "train_together",
 ]

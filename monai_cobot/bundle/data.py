@@ -16,7 +16,7 @@ from monai_cobot.data.checks import check_cases
 from monai_cobot.data.fingerprint import hash_cases
 from monai_cobot.data.labelled import find_labelled
 from monai_cobot.data.organ_table import read_organ_table
-from monai_cobot.data.slice_cache import SliceCache
+from monai_cobot.data.slice_cache import CachedVolumes, SliceCache
 from monai_cobot.data.spec import Case, DatasetSpec
 from monai_cobot.data.split_file import Split
 from monai_cobot.data.splits import resolve_split
@@ -70,21 +70,26 @@ def get_preprocessing(spec: DatasetSpec) -> Preprocessing:
 
 
 def read_cases(
-    spec: DatasetSpec, preprocessing: Preprocessing, training: bool = False
+    spec: DatasetSpec,
+    preprocessing: Preprocessing,
+    training: bool = False,
+    cache: SliceCache | None = None,
 ) -> UserCompose:
     """What reads a datalist item of the dataset: a volume, or a picture with its instances.
 
     For a training the masks of a picture are kept as run lengths, so that many take little memory.
+    With a ``cache`` volumes come from it, the same to the bit; it is for items with a label.
     """
     if spec.dimensions == 3:
-        return volume_transforms(preprocessing)
+        read = volume_transforms(preprocessing)
+        return read if cache is None else UserCompose([CachedVolumes(cache, read)])
     return image_transforms(spec.labels, runs=training)
 
 
 def make_cache(
     cache_dir: str | Path | None, preprocessing: Preprocessing, workers: int = 0
 ) -> SliceCache | None:
-    """The cache of a training's slices, see :class:`~monai_cobot.data.slice_cache.SliceCache`."""
+    """The cache of a training's volumes, see :class:`~monai_cobot.data.slice_cache.SliceCache`."""
     if cache_dir in (None, "", "none", "null"):
         return None
     folder = Path(str(cache_dir)).expanduser().resolve()

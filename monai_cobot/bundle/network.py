@@ -20,6 +20,7 @@ from monai_cobot.sam import (
     LossNetwork,
     build_adapted_sam,
     build_from_adapter,
+    check_device,
     for_inference,
     load_adapter,
     read_manifest,
@@ -55,6 +56,12 @@ def make_optimizer(
     """Adam over what the method trains; see :meth:`CobotSAM.parameter_groups`."""
     groups = network.parameter_groups(lr, orchestration_lr, weight_decay, prompt_lr, relation_lr)
     return torch.optim.Adam(groups)
+
+
+def place(network: CobotSAM, device: torch.device | str) -> CobotSAM:
+    """The network on a device; CobotError where that has not the network's precision."""
+    check_device(network.sam, device)
+    return network.to(device)
 
 
 def add_loss(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -16,19 +18,25 @@ from typing import Any
 import numpy as np
 import torch
 from filelock import FileLock
+from monai.data import MetaTensor
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from monai_cobot.data.fingerprint import hash_cases
+from monai_cobot.data.known_files import content_name
 from monai_cobot.errors import CobotError
-from monai_cobot.transforms.slicing import volume_to_slices
+from monai_cobot.transforms.slicing import slices_to_volume, volume_to_slices
 from monai_cobot.whole_file import whole_file
 
-FORMAT = 1
+LOGGER = logging.getLogger(__name__)
+
+FORMAT = 2
 """Raised whenever what is stored changes."""
+
+KEYS = ("image", "label")
 
 Item = Mapping[str, Any]
 Read = Callable[[Item], Mapping[str, Any]]
+Stacks = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
@@ -36,10 +44,12 @@ class SliceCache:
     """A folder of volumes as stacks of slices, each under the hash of what it was made from.
 
     Of a volume there are ``<hash>_image.npy`` and ``<hash>_label.npy``, (Z, 1, H, W) uint8, slice
-    frame, at the volume's own size. The hash is over the bytes of image and label, how labels are
-    numbered, and ``recipe``: what is made otherwise has another name, so that nothing stale is
-    ever read, and any number of trainings may share a folder. Files appear whole or not at all,
-    under a lock: of processes that start together one writes a volume and the others wait for it.
+    frame, at the volume's own size, and ``<hash>.json`` with their shapes and affines, which is
+    written last: without it the volume is made again. The hash is over the bytes of image and
+    label, how labels are numbered, and ``recipe``: what is made otherwise has another name, so
+    that nothing stale is ever read, and any number of trainings may share a folder. Files appear
+    whole or not at all, under a lock: of processes that start together one writes a volume and the
+    others wait for it. A complete folder may be read-only.
 
     Args:
         folder: made where it does not exist.
@@ -51,92 +61,164 @@ class SliceCache:
     recipe: Mapping[str, Any]
     workers: int = 0
 
-    def stacks(
-        self, items: Sequence[Item], read: Read, progress: bool = False
-    ) -> list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    def stacks(self, items: Sequence[Item], read: Read, progress: bool = False) -> list[Stacks]:
         """Image and label of each item, memory-mapped; those that are lacking are made first.
 
         Args:
             items: with ``image`` and ``label``.
-            read: item to ``image`` and ``label`` (1, X, Y, Z) uint8, voxel frame. It has to be
-                picklable where there are workers.
+            read: item to ``image`` and ``label``, MetaTensors (1, X, Y, Z) uint8, voxel frame. It
+                has to be picklable where there are workers.
             progress: show a bar.
 
         Raises:
-            CobotError: the folder cannot be written.
+            CobotError: the folder cannot be written where something is lacking, an image or label
+                cannot be read, or a worker was ended from outside.
         """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            make = partial(_make, self.folder, dict(self.recipe), read)
-            names = list(
-                tqdm(
-                    self._run(make, items),
-                    total=len(items),
-                    desc="slice cache",
-                    unit="volume",
-                    disable=not progress,
-                )
-            )
-        except OSError as error:
-            raise CobotError(
-                f"cache_dir {self.folder} cannot be written ({error}): choose another, or null"
-            ) from error
-        return [
-            (_mapped(self.folder, name, "image"), _mapped(self.folder, name, "label"))
-            for name in names
-        ]
+        make = partial(_make, self.folder, dict(self.recipe), read)
+        names = tqdm(
+            self._run(make, items),
+            total=len(items),
+            desc="slice cache",
+            unit="volume",
+            disable=not progress,
+        )
+        return [_complete(self.folder, name)[0] for name in list(names)]
 
-    def _run(self, make: Callable[[Item], str], items: Sequence[Item]) -> Any:
+    def volume(self, item: Item, read: Read) -> dict[str, Any]:
+        """The item with what ``read`` makes of its files, from the cache; for whole volumes.
+
+        Args:
+            item: with ``image`` and ``label``.
+            read: as in :meth:`stacks`.
+
+        Returns:
+            the item with ``image`` and ``label`` as ``read`` gives them, values and affine; of
+            their other meta data there is the name of the file.
+
+        Raises:
+            CobotError: as :meth:`stacks`.
+        """
+        name = _make(self.folder, dict(self.recipe), read, item)
+        volume = dict(item)
+        for key, stack, affine in zip(KEYS, *_complete(self.folder, name), strict=True):
+            pixels = torch.from_numpy(np.ascontiguousarray(slices_to_volume(stack)))
+            meta = {"filename_or_obj": str(item[key])}
+            volume[key] = MetaTensor(pixels, affine=affine, meta=meta)
+        return volume
+
+    def _run(self, make: Callable[[Item], str], items: Sequence[Item]) -> Iterator[str]:
         if not self.workers:
             yield from map(make, items)
             return
-        with ProcessPoolExecutor(self.workers, mp_context=get_context("spawn")) as pool:
-            yield from pool.map(make, items)
+        try:
+            with ProcessPoolExecutor(self.workers, mp_context=get_context("spawn")) as pool:
+                yield from pool.map(make, items)
+        except BrokenProcessPool as error:
+            raise CobotError(
+                f"a process that fills cache_dir {self.folder} was ended from outside, as happens "
+                f"where memory runs out: give fewer than num_workers={self.workers}, of which "
+                "each holds a volume, or 0"
+            ) from error
+
+
+@dataclass(frozen=True)
+class CachedVolumes:
+    """A transform that gives whole volumes from the cache; picklable, for a loader's workers.
+
+    Args:
+        cache: makes what is lacking.
+        read: as in :meth:`SliceCache.volume`.
+    """
+
+    cache: SliceCache
+    read: Read
+
+    def __call__(self, item: Item) -> dict[str, Any]:
+        """See :meth:`SliceCache.volume`."""
+        return self.cache.volume(item, self.read)
+
+
+class _Lacking(CobotError):
+    """A volume of which not all files are there as they were written."""
 
 
 def _make(folder: Path, recipe: dict[str, Any], read: Read, item: Item) -> str:
     """The name of an item's files, which are there afterwards."""
-    case = {"case": "", "patient": "", **{key: item[key] for key in _COUNTED if key in item}}
-    content = json.dumps([FORMAT, recipe, hash_cases([case])], sort_keys=True)
-    name = hashlib.sha256(content.encode()).hexdigest()[:32]
-    if _complete(folder, name):
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    name = content_name(folder, [FORMAT, recipe], item)
+    with suppress(_Lacking):
+        _complete(folder, name)
         return name
-    with FileLock(folder / f"{name}.lock"):
-        if not _complete(folder, name):  # another process may have made it meanwhile
-            volume = read(item)
-            for key in ("image", "label"):
-                stack = volume_to_slices(volume[key]).contiguous()
-                if stack.dtype != torch.uint8:
-                    raise CobotError(f"{item[key]} is read as {stack.dtype}, not as bytes")
-                with (
-                    whole_file(_file(folder, name, key)) as temporary,
-                    temporary.open("wb") as file,
-                ):
-                    np.save(file, stack.numpy())
+    lock = FileLock(folder / f"{name}.lock")
+    with _writing(folder):
+        lock.acquire()
+    try:
+        _complete(folder, name)  # another process may have made it meanwhile
+    except _Lacking as lacking:
+        if _record(folder, name).is_file():
+            LOGGER.warning("%s: the volume is read again", lacking)
+        _write(folder, name, item, read(item))
+    finally:
+        lock.release()
     return name
 
 
-def _write(path: Path, stack: NDArray[np.uint8]) -> None:
-    with whole_file(path) as temporary, temporary.open("wb") as file:
-        np.save(file, stack)
+def _write(folder: Path, name: str, item: Item, volume: Mapping[str, Any]) -> None:
+    written: dict[str, dict[str, Any]] = {}
+    for key in KEYS:
+        stack = volume_to_slices(volume[key]).contiguous()
+        if stack.dtype != torch.uint8:
+            raise CobotError(f"{item[key]} is read as {stack.dtype}, not as bytes")
+        affine = volume[key].affine.to(torch.float64)  # JSON keeps every bit of a double
+        written[key] = {"shape": list(stack.shape), "affine": affine.tolist()}
+        with (
+            _writing(folder),
+            whole_file(_file(folder, name, key)) as temporary,
+            temporary.open("wb") as file,
+        ):
+            np.save(file, stack.numpy())
+    with _writing(folder), whole_file(_record(folder, name)) as temporary:
+        temporary.write_text(json.dumps(written))
 
 
-_COUNTED = ("image", "label", "label_values")
-
-
-def _complete(folder: Path, name: str) -> bool:
-    return all(_file(folder, name, key).is_file() for key in ("image", "label"))
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CobotError(
+            f"cache_dir {folder} cannot be written ({error}): choose another, or null"
+        ) from error
 
 
 def _file(folder: Path, name: str, key: str) -> Path:
     return folder / f"{name}_{key}.npy"
 
 
-def _mapped(folder: Path, name: str, key: str) -> NDArray[np.uint8]:
-    file = _file(folder, name, key)
+def _record(folder: Path, name: str) -> Path:
+    return folder / f"{name}.json"
+
+
+def _complete(folder: Path, name: str) -> tuple[Stacks, list[torch.Tensor]]:
+    """Both stacks, mapped, and the affines (4, 4) of their volumes, voxel frame to RAS mm.
+
+    Raises:
+        _Lacking: something is not there, or is not what was written.
+    """
     try:
-        found: NDArray[np.uint8] = np.load(file, mmap_mode="r", allow_pickle=False)
-    except ValueError as error:
-        raise CobotError(f"{file} is damaged ({error}): delete it, it is made again") from error
-    os.utime(file)  # so that what nobody uses can be told by its date
+        written = json.loads(_record(folder, name).read_text())
+        image, label = (_mapped(_file(folder, name, key), written[key]["shape"]) for key in KEYS)
+        affines = [torch.tensor(written[key]["affine"], dtype=torch.float64) for key in KEYS]
+    except (OSError, ValueError, EOFError, KeyError, TypeError) as error:
+        raise _Lacking(f"{folder}, {name} is damaged ({error})") from error
+    return (image, label), affines
+
+
+def _mapped(file: Path, shape: list[int]) -> NDArray[np.uint8]:
+    found: NDArray[np.uint8] = np.load(file, mmap_mode="r", allow_pickle=False)
+    if list(found.shape) != shape or found.dtype != np.uint8:
+        raise ValueError(f"{file.name} has shape {found.shape}, not {tuple(shape)}")
+    with suppress(OSError):  # of a folder that others own
+        os.utime(file)  # so that what nobody uses can be told by its date
     return found

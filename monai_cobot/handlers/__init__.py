@@ -5,7 +5,7 @@ from monai_cobot.handlers.determinism import SeedIterations
 from monai_cobot.handlers.picture_predictions import SavePictures
 from monai_cobot.handlers.picture_report import PictureReport
 from monai_cobot.handlers.predictions import SavePredictions
-from monai_cobot.handlers.processes import end_processes, gathered, own_share
+from monai_cobot.handlers.processes import end_processes, gathered, own_share, train_together
 from monai_cobot.handlers.progress import TrainingProgress
 from monai_cobot.handlers.report import clear_evaluation, refuse_earlier_evaluation
 from monai_cobot.handlers.volume_report import VolumeReport
@@ -23,4 +23,5 @@ __all__ = [
     "gathered",
     "own_share",
     "refuse_earlier_evaluation",
+    "train_together",
 ]

@@ -142,6 +142,8 @@ class CheckpointRun:
         if value > self.best:
             self.best, self.best_epoch = value, trainer.state.epoch
             self._save_adapter("best", trainer)
+        if idist.get_rank():
+            return
         LOGGER.info(
             "epoch %d: validation Dice %.4f (best %.4f, epoch %d)",
             trainer.state.epoch,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import ignite.distributed as idist
+import torch
 import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
@@ -46,6 +47,27 @@ def gathered(items: Sequence[Item]) -> list[Item]:
     dist.all_gather_object(shares, list(items))
     longest = max(len(share) for share in shares)
     return [share[place] for place in range(longest) for share in shares if place < len(share)]
+
+
+def train_together(network: nn.Module, device: torch.device) -> DistributedDataParallel:
+    """The network of this process as one of several that are trained alike.
+
+    All of them begin with the parameters and buffers of the first one. After that buffers are not
+    sent, as PyTorch would with every step: there are none that training changes. Parameters that a
+    step leaves out are looked for, as the mask decoder's quality head, which boxes do not train.
+
+    Args:
+        network: the network with its loss, on the device.
+        device: of this process.
+    """
+    together = DistributedDataParallel(
+        network,
+        device_ids=[device] if device.type == "cuda" else None,
+        find_unused_parameters=True,
+    )
+    # Given to the constructor it would leave the buffers out of what is sent at the start, too.
+    together.broadcast_buffers = False
+    return together
 
 
 def end_processes(network: nn.Module) -> None:

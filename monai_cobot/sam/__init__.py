@@ -15,6 +15,7 @@ from monai_cobot.sam.encoder import ATTENTION, speed_up
 from monai_cobot.sam.feature_cache import FeatureCache
 from monai_cobot.sam.loss_network import LossNetwork
 from monai_cobot.sam.organ_prompts import PROMPTS, OrganPrompts
+from monai_cobot.sam.precision import check_device
 from monai_cobot.sam.promptable import Clicks, decode_boxes, decode_prompts, predict_masks
 from monai_cobot.sam.simplify import (
     fold,
@@ -44,6 +45,7 @@ __all__ = [
     "build_architecture",
     "build_from_adapter",
     "build_random",
+    "check_device",
     "decode_boxes",
     "decode_prompts",
     "fold",

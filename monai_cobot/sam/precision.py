@@ -50,6 +50,27 @@ def precision_of(sam: Sam) -> str:
     return next(name for name, known in PRECISIONS.items() if known == dtype)
 
 
+def check_device(sam: Sam, device: torch.device | str) -> None:
+    """Refuse bfloat16 where a GPU only emulates it.
+
+    Before NVIDIA's Ampere products are converted one by one, and attention has no kernel that
+    spares the matrix of scores: it would be slower than float32 and need more memory.
+
+    Raises:
+        CobotError: such a GPU, and a network in ``bf16``.
+    """
+    device = torch.device(device)
+    if precision_of(sam) != "bf16" or device.type != "cuda":
+        return
+    with torch.cuda.device(device):
+        supported = torch.cuda.is_bf16_supported(including_emulation=False)
+    if not supported:
+        raise CobotError(
+            f"{torch.cuda.get_device_name(device)} does not compute in bfloat16: set precision: "
+            "fp32 (of memory: 8gb the other parts stay)"
+        )
+
+
 def computing(sam: Sam, device: torch.device) -> AbstractContextManager[Any]:
     """The context in which the network computes on a device."""
     dtype = getattr(sam, _ATTRIBUTE, None)

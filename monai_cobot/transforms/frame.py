@@ -104,6 +104,11 @@ class SAMFrame:
             model[..., :height, :width] = label.index_select(-1, columns).index_select(-2, rows)
         return model
 
+    @property
+    def samples_all(self) -> bool:
+        """Whether each pixel of the slice lies under the centre of a model's, so none is lost."""
+        return self.resized[0] >= self.height and self.resized[1] >= self.width
+
     def masks_to_model(self, masks: torch.Tensor) -> torch.Tensor:
         """Bring binary masks into the model frame.
 
@@ -117,6 +122,8 @@ class SAMFrame:
             (P, S, S) uint8, 0 or 1, model frame; empty where a mask is.
         """
         model = self.label_to_model(masks)
+        if self.samples_all:  # to look for lost ones would make a GPU wait
+            return model
         height, width = self.resized
         for lost in torch.nonzero(model.flatten(1).amax(dim=1) == 0)[:, 0].tolist():
             rows, columns = torch.nonzero(masks[lost], as_tuple=True)

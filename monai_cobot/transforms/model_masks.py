@@ -107,13 +107,17 @@ class ModelMasks(Sequence[torch.Tensor]):
         """All of them, (P, S, S) uint8."""
         if isinstance(self.masks, LabelMasks):
             return self._from_label(self.masks)
-        return torch.stack(list(self)) if len(self) else torch.zeros(self.shape, dtype=torch.uint8)
+        if not len(self):
+            return torch.zeros(self.shape, dtype=torch.uint8, device=self.device)
+        return torch.stack(list(self))
 
     def _from_label(self, masks: LabelMasks) -> torch.Tensor:
         """Of a label map, which is resized once; what vanishes there is made by itself."""
         small = self.frame.label_to_model(masks.label[None])[0]
         values = masks.organs.to(small)
         found = (small == values[:, None, None]).to(torch.uint8)
+        if self.frame.samples_all:
+            return found
         for place in torch.nonzero(found.flatten(1).amax(dim=1) == 0)[:, 0].tolist():
             found[place] = self[place]
         return found

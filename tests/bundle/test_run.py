@@ -244,3 +244,16 @@ def test_split_by_slice_warns_and_keeps_the_sides_apart(
     liver = {row["case"]: int(row["true_voxels"]) for row in own if row["organ"] == "liver"}
     case = split["test"][0].rpartition(":")[0]
     assert 0 < liver[case] < 5_000
+
+
+def test_the_slice_cache_changes_nothing(trained: Path, cohort: Path, tmp_path: Path) -> None:
+    """Training, validation and evaluation from the cache: the same files, byte for byte."""
+    output, cache = tmp_path / "run", tmp_path / "cache"
+    ids = {"dataset_dir": str(cohort), "output_dir": str(output), "epochs": 2, **FAST, "lr": 1e-6}
+    ids |= {"cache_dir": str(cache), "seed": 0}
+    run_bundle(ADOME, "train", **ids)
+    assert len(list(cache.glob("*.json"))) == 3  # training and validation
+    run_bundle(ADOME, "train", "evaluate", **ids, paper_protocol=True)
+    assert len(list(cache.glob("*.json"))) == 4
+    for name in ("checkpoints/adapter_best.safetensors", "metrics.csv", "metrics.json"):
+        assert (output / name).read_bytes() == (trained / name).read_bytes()

@@ -18,13 +18,21 @@ from tests.bundle.test_zoo import HANG_SECONDS, command_of, torchrun
 EPOCHS = 2
 # Single precision: two shares' gradients and scores are added up in another order.
 TOLERANCE = 1e-6
+# Over the steps of two epochs the weights part by that much.
+LOSS_TOLERANCE = 1e-4
 
 
 def validation_dice(folder: Path) -> list[float]:
     """An epoch each."""
+    return scalars(folder, "validation_dice")
+
+
+def scalars(folder: Path, ending: str) -> list[float]:
+    """Of the one tag that ends so."""
     events = EventAccumulator(str(folder))
     events.Reload()
-    return [event.value for event in events.Scalars("validation_dice")]
+    (tag,) = (tag for tag in events.Tags()["scalars"] if tag.endswith(ending))
+    return [event.value for event in events.Scalars(tag)]
 
 
 @pytest.mark.zoo
@@ -63,6 +71,8 @@ def test_validation_is_that_of_one_process(tmp_path: Path, validated: int) -> No
     torchrun(command, tmp_path)
     for log in ("tensorboard", "rank0", "rank1"):
         assert validation_dice(two / log) == pytest.approx(expected, abs=TOLERANCE)
+    losses = [scalars(run / "tensorboard", "train_loss") for run in (one, two)]
+    assert losses[1] == pytest.approx(losses[0], rel=LOSS_TOLERANCE)
     best = [
         read_manifest(run / "checkpoints" / "adapter_best.safetensors")["epoch"]
         for run in (one, two)

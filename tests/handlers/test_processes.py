@@ -1,12 +1,15 @@
-"""Processes part without leaving threads behind."""
+"""Processes share work in the order of one, and part without leaving threads behind."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import pytest
+
+from monai_cobot.handlers import gathered, own_share, processes
 
 SCRIPT = """
 import os, sys
@@ -35,3 +38,24 @@ def test_no_thread_of_the_group_outlives_it(tmp_path: Path) -> None:
     before, after, initialised = done.stdout.split()
     assert int(before) > 0
     assert (after, initialised) == ("0", "False")
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3])
+@pytest.mark.parametrize("count", [3, 4, 5, 7])
+def test_shares_are_brought_together_in_their_order(monkeypatch, ranks: int, count: int) -> None:
+    """What every process made of its share of the cases, in the order of the cases."""
+    cases = [f"case {number}" for number in range(count)]
+    monkeypatch.setattr(processes.idist, "get_world_size", lambda: ranks)
+    shares = []
+    for rank in range(ranks):
+        monkeypatch.setattr(processes.idist, "get_rank", lambda rank=rank: rank)
+        shares.append(own_share(cases, "cases"))
+    assert sorted(chain(*shares)) == cases  # each once
+
+    def all_gather(found: list[object], mine: list[str]) -> None:
+        assert mine in shares
+        found[:] = shares
+
+    monkeypatch.setattr(processes.dist, "all_gather_object", all_gather)
+    for share in shares:
+        assert gathered(share) == cases

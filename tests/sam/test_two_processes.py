@@ -12,9 +12,10 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from monai.losses import DiceCELoss
 from torch import Tensor
-from torch.nn.parallel import DistributedDataParallel
 
+from monai_cobot.handlers import train_together
 from monai_cobot.losses import OrganLoss
+from monai_cobot.peft import names
 from monai_cobot.sam import LossNetwork, build_adapted_sam
 
 RANKS = 2
@@ -24,13 +25,13 @@ COUNTS = (5, 0, 2, 2)
 TOLERANCE = 2e-5
 
 
-def network() -> LossNetwork:
+def network(method: str = "lora", orchestrate: bool = True) -> LossNetwork:
     from monai_cobot.sam.sizes import SIZES
     from tests.tiny_sam import TINY
 
     SIZES["tiny"] = TINY
     model = build_adapted_sam(
-        "tiny", "random", 64, "lora", orchestrate=True, prompts="both", organs=2
+        "tiny", "random", 64, method, orchestrate=orchestrate, prompts="both", organs=2
     )
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
@@ -70,7 +71,13 @@ def train(rank: int, port: int, folder: str) -> None:
         "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=RANKS
     )
     exchanged: list[int] = []
-    trained = DistributedDataParallel(network(), find_unused_parameters=True)
+    alone = network()
+    pixel_mean = alone.network.sam.pixel_mean
+    theirs = pixel_mean.clone()
+    pixel_mean += rank  # as if the processes had begun with different buffers
+    trained = train_together(alone, torch.device("cpu"))
+    sent_at_the_start = torch.equal(pixel_mean, theirs)
+    pixel_mean += rank
 
     def note(state, bucket):
         exchanged.append(bucket.buffer().numel())
@@ -79,7 +86,9 @@ def train(rank: int, port: int, folder: str) -> None:
 
     trained.register_comm_hook(None, note)
     trained(*batch([0, 2] if rank == 0 else [1, 3])).backward()
-    torch.save((gradients(trained), sum(exchanged)), Path(folder) / f"{rank}.pt")
+    sent_with_the_step = torch.equal(pixel_mean, theirs + rank) is False
+    sent = (sum(exchanged), sent_at_the_start, sent_with_the_step)
+    torch.save((gradients(trained), *sent), Path(folder) / f"{rank}.pt")
     dist.destroy_process_group()
 
 
@@ -95,8 +104,19 @@ def test_gradients_are_those_of_one_process(tmp_path: Path) -> None:
     trainable = sum(p.numel() for p in alone.parameters() if p.requires_grad)
     largest = max(gradient.norm() for gradient in expected.values())
     for rank in range(RANKS):
-        found, exchanged = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
+        found, exchanged, start, step = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
         assert exchanged == trainable  # nothing of the frozen encoder
+        assert (start, step) == (True, False)  # buffers once, at the start
         for name, gradient in expected.items():
             size = max(gradient.norm(), 1e-2 * largest)
             assert (found[name] - gradient).norm() < TOLERANCE * size, name
+
+
+@pytest.mark.parametrize("method", sorted(set(names()) - {"freeze"}))
+def test_training_changes_no_buffer(method: str) -> None:
+    """So that they need not be sent with every step."""
+    alone = network(method, orchestrate=method in ("adaptformer", "ssf"))
+    before = {name: buffer.clone() for name, buffer in alone.named_buffers()}
+    alone(*batch([0, 2])).backward()
+    for name, buffer in alone.named_buffers():
+        assert torch.equal(buffer, before[name]), name

@@ -140,3 +140,13 @@ def test_an_image_of_another_size_is_refused() -> None:
 def test_a_frame_without_pixels_is_refused() -> None:
     with pytest.raises(CobotError, match="at least 1 pixel"):
         SAMFrame(8, 9, 0)
+
+
+@pytest.mark.parametrize("size", [(7, 7), (7, 12), (12, 7), (13, 5), (16, 16), (1, 9), (3, 100)])
+@pytest.mark.parametrize("image_size", [5, 8, 12, 13, 16, 31, 100])
+def test_no_pixel_is_lost_where_all_are_sampled(size: tuple[int, int], image_size: int) -> None:
+    """Then a mask of a single pixel is found without a look at the others."""
+    frame = SAMFrame(*size, image_size)
+    numbers = torch.arange(1, size[0] * size[1] + 1).reshape(size)
+    found = set(frame.label_to_model(numbers).unique().tolist()) - {0}
+    assert frame.samples_all == (len(found) == numbers.numel())

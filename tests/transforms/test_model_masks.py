@@ -7,9 +7,9 @@ import torch
 
 from monai_cobot.data.draws import collate_slices
 from monai_cobot.inferers import prepare_slices
-from monai_cobot.transforms import slice_transforms
+from monai_cobot.transforms import SAMFrame, slice_transforms
 from monai_cobot.transforms.mask_runs import MaskRuns
-from monai_cobot.transforms.model_masks import LabelMasks
+from monai_cobot.transforms.model_masks import LabelMasks, ModelMasks
 
 CPU = torch.device("cpu")
 LABELS = [1, 2, 5, 9]
@@ -84,3 +84,23 @@ def test_masks_of_a_label() -> None:
     assert torch.equal(masks[torch.tensor([1])][0], (label == 5).byte())
     assert torch.equal(masks[1:][0], (label == 5).byte())
     assert [part.shape[0] for part in masks.parts()] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("kind", ["label", "runs", "tensor"])
+@pytest.mark.parametrize("count", [0, 3])
+def test_masks_are_made_on_the_device(kind: str, count: int) -> None:
+    """On ``meta``, which computes nothing: whatever looked at a mask there would fail."""
+    label = volume_slice(100, 120)["label"][0]
+    organs = torch.tensor([1, 5, 9])[:count]
+    masks = LabelMasks(label, organs)
+    if kind == "runs":
+        masks = MaskRuns((mask.numpy() for mask in masks), (100, 120))
+    elif kind == "tensor":
+        masks = torch.zeros(count, 100, 120, dtype=torch.uint8)
+    moved = ModelMasks(masks, SAMFrame(100, 120, 128)).to(torch.device("meta"))
+    stacked = moved.stacked()
+    assert stacked.device.type == "meta"
+    assert stacked.dtype == torch.uint8
+    assert stacked.shape == (count, 128, 128)
+    assert [mask.device.type for mask in moved] == ["meta"] * count
+    assert [mask.device.type for mask in moved[1:]] == ["meta"] * max(count - 1, 0)
