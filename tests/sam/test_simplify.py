@@ -26,10 +26,11 @@ from monai_cobot.sam import (
 from monai_cobot.sam.precision import precision_of
 from tests.sam.conftest import TINY, Build
 
-# What is exact on paper differs by rounding: the products are taken in another order.
-RELATIVE = {torch.float32: 1e-6, torch.float64: 1e-12}
-# SSF rounds behind every operation of the encoder, and again in the weights it is merged into.
-MERGED = {torch.float32: 3e-6, torch.float64: 1e-12}
+# What is exact on paper differs by rounding: the products are taken in another order, on each
+# processor and with each number of threads in one of its own. Double precision shows that the
+# algebra is right. In single precision these models are themselves up to 4e-6 from what they are in
+# double (DoRA); two forms, each with such an error, are within the sum of both.
+RELATIVE = {torch.float32: 1e-5, torch.float64: 1e-12}
 
 
 def relative_difference(actual: Tensor, expected: Tensor) -> float:
@@ -96,7 +97,7 @@ def test_merge_is_exact_and_has_sams_keys(
     stock.load_state_dict(merged.state_dict(), strict=True)
     with torch.no_grad():
         difference = relative_difference(predict_masks(stock, images, boxes), model(images, boxes))
-    assert difference < MERGED[dtype]
+    assert difference < RELATIVE[dtype]
 
 
 def test_fold_and_merge_leave_the_model_alone_and_repeat(build_tiny: Build) -> None:
