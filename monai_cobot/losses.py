@@ -15,6 +15,9 @@ MaskLoss = Callable[[Tensor, Tensor], Tensor]
 class OrganLoss(nn.Module):
     """Mask loss and quality of learned organ prompts.
 
+    Of part of the answers it gives their share of the whole loss, so that the shares of all parts
+    add up to it.
+
     The mask loss (DiceCE) is taken over the organs that are there. An organ that is absent has no
     Dice: its answer is pulled down by cross-entropy alone. SAM's predicted quality is trained as
     SAM does, by the squared difference to the IoU that the mask has, which is 0 for an absent
@@ -28,18 +31,28 @@ class OrganLoss(nn.Module):
         super().__init__()
         self.mask_loss = mask_loss
 
-    def forward(self, logits: Tensor, quality: Tensor, targets: Tensor) -> Tensor:
+    def forward(
+        self,
+        logits: Tensor,
+        quality: Tensor,
+        targets: Tensor,
+        weights: Sequence[float] | None = None,
+    ) -> Tensor:
         """The loss, a scalar.
 
         Args:
             logits: (B, K, S, S), model frame.
             quality: (B, K), predicted IoU of the masks.
-            targets: (B, K, S, S) float32, 0 or 1, empty where an organ is absent.
+            targets: (B, K, S, S), floating point, 0 or 1, empty where an organ is absent.
+            weights: of the means over all organs, over those that are there, and over those that
+                are absent; None takes :func:`process_weights` of the answers given.
         """
-        present = targets.flatten(2).amax(dim=2) > 0
-        there = int(present.sum())
-        counts = [present.numel(), there, present.numel() - there]
-        of_all, of_present, of_absent = process_weights(counts, logits.device)
+        present = are_present(targets)
+        counts = count_organs(present)
+        there = counts[1]
+        if weights is None:
+            weights = process_weights(counts, logits.device)
+        of_all, of_present, of_absent = weights
         loss = F.mse_loss(quality, intersection_over_union(logits, targets)) * of_all
         if there:
             found, masks = logits[present], targets[present]
@@ -49,6 +62,17 @@ class OrganLoss(nn.Module):
             silence = F.binary_cross_entropy_with_logits(absent, torch.zeros_like(absent))
             loss = loss + silence * of_absent
         return loss
+
+
+def are_present(targets: Tensor) -> Tensor:
+    """(B, K), whether a mask of (B, K, S, S) is not empty."""
+    return targets.flatten(2).amax(dim=2) > 0
+
+
+def count_organs(present: Tensor) -> list[int]:
+    """What the three means of :class:`OrganLoss` are over: all, those there, those absent."""
+    there = int(present.sum())
+    return [present.numel(), there, present.numel() - there]
 
 
 def process_weights(counts: Sequence[int], device: torch.device) -> list[float]:

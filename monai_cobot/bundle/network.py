@@ -108,9 +108,9 @@ def preset(memory: str | None, name: str, default: Any) -> Any:
     """
     if memory in (None, "", "none", "null"):
         return default
-    if memory not in PRESETS:
+    if not isinstance(memory, str) or memory not in PRESETS:
         raise CobotError(f"memory={memory!r}: choose one of {', '.join(PRESETS)}, or null")
-    return PRESETS[str(memory)].get(name, default)
+    return PRESETS[memory].get(name, default)
 
 
 def slice_batch(device: torch.device | str) -> int:

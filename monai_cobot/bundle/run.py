@@ -20,7 +20,7 @@ from monai_cobot.sam import CobotSAM
 SAME_RESULT = (
     "bundle_root", "cache_dir", "checkpoint_interval", "dataset_dir", "device", "feature_cache",
     "num_workers", "organ_table", "output_dir", "overwrite", "resume", "sam_checkpoint",
-    "split_file",
+    "slice_batch", "split_file",
 )  # fmt: skip
 """Ids that do not change what is computed, or whose content is hashed in their stead."""
 

@@ -14,7 +14,7 @@ import yaml
 from monai.bundle import run
 
 from monai_cobot.bundle.errors import started_by_monai
-from monai_cobot.errors import CobotError
+from monai_cobot.errors import CobotError, require_whole
 
 WHOLE = {  # lowest allowed value
     "seed": 0,
@@ -57,9 +57,7 @@ def check_settings(**values: Any) -> None:
             if values.get("fold"):
                 raise CobotError(f"fold={values['fold']!r} without folds: give --folds 5 too")
         elif name in WHOLE:
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            if not whole or value < WHOLE[name]:
-                raise CobotError(f"{name}={value!r}: give a whole number of at least {WHOLE[name]}")
+            require_whole(name, value, WHOLE[name])
         elif name == "weight_decay":
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if not number or not 0 <= value < math.inf:

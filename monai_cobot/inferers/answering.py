@@ -28,7 +28,7 @@ class Embedded(Protocol):
     def box_answers(self, boxes: Sequence[torch.Tensor]) -> Any:
         """``logits`` (sum of P_b, 1, S, S) and ``quality`` (sum of P_b,)."""
 
-    def found_organs(self) -> Sequence[Any]:
+    def found_organs(self, chunk: int) -> Sequence[Any]:
         """For each image ``places`` (N,), ``logits`` (N, S, S), ``quality`` (N,) of its organs."""
 
 
@@ -67,10 +67,13 @@ class Asked:
                 start = end
         return [_together(found, self.images) for found in parts]
 
-    def organs(self) -> list[Answered]:
-        """Answers of each image to the learned organ prompts whose organs are there."""
+    def organs(self, chunk: int) -> list[Answered]:
+        """Answers of each image to the learned organ prompts whose organs are there.
+
+        At most ``chunk`` of them are in one batch of the decoder, of a network with ``embed``.
+        """
         if self.embedded is not None:
-            return [Answered(*found) for found in self.embedded.found_organs()]
+            return [Answered(*found) for found in self.embedded.found_organs(chunk)]
         logits = self.network(self.images)
         unknown = logits.new_full(logits.shape[:2], torch.nan)
         return [

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from monai.inferers import Inferer
 
-from monai_cobot.errors import CobotError
+from monai_cobot.errors import CobotError, require_whole
 from monai_cobot.inferers.answering import Answered, Asked, asked
 from monai_cobot.inferers.jitter import jittered_boxes
 from monai_cobot.inferers.painting import paint_logits
@@ -31,7 +31,8 @@ class PromptedImageInferer(Inferer):
         jitter: perturbs the boxes in the model frame; None leaves them exact.
         seed: of the jitter; each picture is seeded by (seed, case), whatever the order.
         device: of the network, if the picture is elsewhere; None is the picture's own.
-        chunk: so many boxes go through the decoder at once, which bounds the memory.
+        chunk: so many prompts go through the decoder at once, which bounds the memory;
+            `prompt_chunk` of a config.
         logits: give logits, not masks.
         prompts: ``box``, ``organ`` for the network's learned organ prompts, or ``both``.
         organ_labels: label values of the organ prompts, in the network's order.
@@ -42,7 +43,7 @@ class PromptedImageInferer(Inferer):
             of organs that are not there, NaN where the network does not tell.
 
     Raises:
-        CobotError: a chunk of less than one box, or unknown prompts.
+        CobotError: a chunk that is no whole number of at least 1, or unknown prompts.
     """
 
     def __init__(
@@ -61,8 +62,7 @@ class PromptedImageInferer(Inferer):
         if prompts not in KINDS:
             raise CobotError(f"prompts={prompts!r}: choose one of {', '.join(KINDS)}")
         self.kinds, self.organ_labels = KINDS[prompts], tuple(organ_labels)
-        if chunk < 1:
-            raise CobotError(f"chunk {chunk}: at least one box goes through the network at once")
+        require_whole("prompt_chunk", chunk)
         self.image_size, self.jitter, self.seed = image_size, jitter, seed
         self.device, self.chunk, self.logits = device, chunk, logits
         self.quality = torch.zeros(0)
@@ -132,7 +132,7 @@ class PromptedImageInferer(Inferer):
         for start in range(0, len(boxes), self.chunk) if "box" in self.kinds else ():
             yield "box", question.boxes([boxes[start : start + self.chunk]], self.chunk)[0]
         if "organ" in self.kinds:
-            yield "organ", question.organs()[0]
+            yield "organ", question.organs(self.chunk)[0]
 
     def jittered_boxes(
         self, boxes: torch.Tensor, size: tuple[int, int], case: str = ""

@@ -9,7 +9,7 @@ import torch
 from monai.inferers import Inferer
 from tqdm import tqdm
 
-from monai_cobot.errors import CobotError
+from monai_cobot.errors import CobotError, require_whole
 from monai_cobot.inferers.answering import Answered, Asked, asked
 from monai_cobot.inferers.jitter import jittered_boxes
 from monai_cobot.inferers.painting import label_map, paint
@@ -30,10 +30,11 @@ KINDS = {"box": ("box",), "organ": ("organ",), "both": ("box", "organ")}
 class PromptedVolumeInferer(Inferer):
     """Run a promptable network over a volume's slices and paint a label map.
 
-    Slices go through the encoder once, ``batch`` at a time, and their boxes through the decoder
-    ``chunk`` at a time; nothing is kept of a batch but its label maps. Without learned organ
-    prompts slices without a box stay background and cost nothing; with them every slice is
-    segmented, and of organs that are not there no mask is made. Starts are followed through the
+    Slices go through the encoder once, ``batch`` at a time, and their boxes and organ prompts
+    through the decoder ``chunk`` at a time; nothing is kept of a batch but its label maps. Without
+    learned organ prompts slices without a box stay background and cost nothing; with them every
+    slice is segmented: the decoder says of every organ whether it is there, and of those that are
+    not, no mask is brought to the slice's size. Starts are followed through the
     volume before; each slice on the way costs one or two calls more.
 
     Args:
@@ -47,10 +48,11 @@ class PromptedVolumeInferer(Inferer):
         organ_labels: label values of the organ prompts, in the network's order.
         batch: slices that go through the encoder together. On a GPU several are faster; a CPU has
             nothing of it.
-        chunk: boxes that go through the decoder together.
+        chunk: prompts that go through the decoder together; `prompt_chunk` of a config.
 
     Raises:
-        CobotError: unknown prompts, organ prompts without labels, or a batch or chunk below 1.
+        CobotError: unknown prompts, organ prompts without labels, or a batch or chunk that is no
+            whole number of at least 1.
     """
 
     def __init__(
@@ -73,9 +75,8 @@ class PromptedVolumeInferer(Inferer):
         self.organ_labels = torch.tensor(list(organ_labels), dtype=torch.int64)
         if "organ" in self.kinds and not len(self.organ_labels):
             raise CobotError("organ prompts need organ_labels, the label value of each organ")
-        for name, value in (("slice_batch", batch), ("chunk", chunk)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise CobotError(f"{name}={value!r}: give a whole number of at least 1")
+        require_whole("slice_batch", batch)
+        require_whole("prompt_chunk", chunk)
         self.batch, self.chunk = batch, chunk
         self.image_size, self.jitter, self.seed = image_size, jitter, seed
         self.device, self.progress = device, progress
@@ -177,7 +178,7 @@ class PromptedVolumeInferer(Inferer):
         if "box" in self.kinds:
             yield "box", question.boxes(boxes, self.chunk)
         if "organ" in self.kinds:
-            yield "organ", question.organs()
+            yield "organ", question.organs(self.chunk)
 
     def jittered_prompts(
         self, prompts: SlicePrompts, size: tuple[int, int], case: str = ""

@@ -92,35 +92,54 @@ class EmbeddedImages:
         return answer_boxes(self.sam, self.embeddings, owners, torch.cat(list(boxes)), self.image)
 
     def organ_answers(self) -> OrganAnswers:
-        """Answers to the learned prompts of all organs on all images.
+        """Answers to the learned prompts of all organs on all images; one batch of the decoder.
 
         Raises:
             CobotError: the network has none.
         """
-        low_res_masks, quality = self._organs()
+        low_res_masks, quality = self.learned(self.sam, self.embeddings)
         return OrganAnswers(upscale(low_res_masks, self.image), quality)
 
-    def found_organs(self) -> list[FoundOrgans]:
-        """For each image the organs that are there; no mask is made of the others.
+    def found_organs(self, chunk: int = 64) -> list[FoundOrgans]:
+        """For each image the organs that are there.
+
+        The decoder itself says whether an organ is there, and has made its low resolution mask by
+        then: it runs for all organs. Of those that are absent this mask is dropped; none at the
+        image's size is made, nor what an inferer makes of it in the slice frame.
+
+        Args:
+            chunk: organ prompts that are decoded in one batch.
 
         Raises:
             CobotError: the network has no organ prompts.
         """
-        low_res_masks, quality = self._organs()
+        learned = self.learned
+        organs = len(learned.embedding)
+        parts = []
+        for start in range(0, len(self.embeddings) * organs, chunk):
+            masks, rated = learned.answer(self.sam, self.embeddings, start, start + chunk)
+            there = torch.nonzero(rated >= organ_prompts.ABSENT_BELOW)[:, 0]
+            parts.append((start + there, masks[there], rated[there]))
+        every, low_res_masks, quality = (torch.cat(each) for each in zip(*parts, strict=True))
         found = []
-        for masks, rated in zip(low_res_masks, quality, strict=True):
-            places = torch.nonzero(rated >= organ_prompts.ABSENT_BELOW)[:, 0]
-            logits = masks.new_zeros(0, *self.image.shape[-2:])
-            if len(places):
-                logits = upscale(masks[places][None], self.image)[0]
-            found.append(FoundOrgans(places, logits, rated[places]))
+        for image in range(len(self.embeddings)):
+            own = every.div(organs, rounding_mode="floor") == image
+            logits = low_res_masks.new_zeros(0, *self.image.shape[-2:])
+            if bool(own.any()):
+                logits = upscale(low_res_masks[own][None], self.image)[0]
+            found.append(FoundOrgans(every[own] % organs, logits, quality[own]))
         return found
 
-    def _organs(self) -> tuple[Tensor, Tensor]:
+    @property
+    def learned(self) -> OrganPrompts:
+        """The learned organ prompts.
+
+        Raises:
+            CobotError: the network has none.
+        """
         if self.organ_prompts is None:
             raise CobotError("the network has no organ prompts: train it with prompts: both")
-        low_res_masks, quality = self.organ_prompts(self.sam, self.embeddings)
-        return low_res_masks, quality
+        return self.organ_prompts
 
 
 def owners_of(boxes: Sequence[Tensor], embeddings: Tensor) -> Tensor:
@@ -146,3 +165,14 @@ def answer_boxes(
         return BoxAnswers(nothing, nothing[:, 0, 0, 0])
     low_res_masks, quality = decode_boxes(sam, embeddings[owners], boxes)
     return BoxAnswers(upscale(low_res_masks, image), quality[:, 0])
+
+
+def answer_organs(
+    sam: Sam, prompts: OrganPrompts, embeddings: Tensor, start: int, stop: int, image: Tensor
+) -> OrganAnswers:
+    """Some of the answers to organ prompts, (1, N, S, S) and (1, N), in one batch of the decoder.
+
+    Arguments as :meth:`OrganPrompts.answer`.
+    """
+    low_res_masks, quality = prompts.answer(sam, embeddings, start, stop)
+    return OrganAnswers(upscale(low_res_masks[None], image), quality[None])

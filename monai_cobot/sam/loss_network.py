@@ -9,13 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from monai_cobot.errors import CobotError
-from monai_cobot.losses import process_weights
+from monai_cobot.errors import CobotError, require_whole
+from monai_cobot.losses import OrganLoss, are_present, count_organs, process_weights
 from monai_cobot.sam.adapted import CobotSAM
-from monai_cobot.sam.embedded import answer_boxes, owners_of
+from monai_cobot.sam.embedded import EmbeddedImages, answer_boxes, answer_organs, owners_of
 
 MaskLoss = Callable[[Tensor, Tensor], Tensor]
-OrganLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 class Features(Protocol):
@@ -30,8 +29,9 @@ class LossNetwork(nn.Module):
 
     The encoder runs once an image. Up to ``chunk`` boxes are decoded in one batch; more of them in
     several, whose activations are not kept: backward decodes them again, one chunk after the other
-    (:func:`torch.utils.checkpoint.checkpoint`). The targets may stay bytes, and on the CPU, until
-    their chunk's turn. The loss is the same up to rounding.
+    (:func:`torch.utils.checkpoint.checkpoint`). So are the learned organ prompts of all images.
+    The targets may stay bytes, and on the CPU, until their chunk's turn. The loss is the same up
+    to rounding.
 
     Of several processes each gives its part of the mean over all prompts, as
     :func:`~monai_cobot.losses.process_weights` has it.
@@ -41,11 +41,11 @@ class LossNetwork(nn.Module):
         mask_loss: of logits (N, 1, S, S) and targets of the same shape, a mean over N.
         organ_loss: of the organ prompts' logits (B, K, S, S), their quality (B, K) and targets
             (B, K, S, S); added where there are such targets.
-        chunk: boxes that are decoded in one batch.
+        chunk: boxes, or organ prompts, that are decoded in one batch.
         features: keeps what the frozen blocks make of an image; None computes it each time.
 
     Raises:
-        CobotError: a chunk of less than one box.
+        CobotError: a chunk of less than one prompt.
     """
 
     def __init__(
@@ -57,8 +57,7 @@ class LossNetwork(nn.Module):
         features: Features | None = None,
     ) -> None:
         super().__init__()
-        if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
-            raise CobotError(f"prompt_chunk={chunk!r}: give a whole number of at least 1")
+        require_whole("prompt_chunk", chunk)
         self.network, self.chunk, self.features = network, chunk, features
         self.mask_loss, self.organ_loss = mask_loss, organ_loss
 
@@ -95,8 +94,7 @@ class LossNetwork(nn.Module):
         if self.network.prompts != "organ":
             loss = self._of_boxes(embedded.embeddings, image, boxes, targets)
         if organ_targets is not None and self.organ_loss is not None:
-            found = embedded.organ_answers()
-            loss = loss + self.organ_loss(found.logits, found.quality, organ_targets.to(image))
+            loss = loss + self._of_organs(self.organ_loss, embedded, organ_targets)
         return loss
 
     def _of_boxes(
@@ -121,4 +119,30 @@ class LossNetwork(nn.Module):
             if len(every) <= self.chunk:
                 return of_chunk(embeddings, start)
             loss = loss + checkpoint(of_chunk, embeddings, start, use_reentrant=False)
+        return loss
+
+    def _of_organs(
+        self, organ_loss: OrganLoss, embedded: EmbeddedImages, organ_targets: Tensor
+    ) -> Tensor:
+        image, learned = embedded.image, embedded.learned
+        present = are_present(organ_targets).flatten()
+        counts = count_organs(present)
+        weights = process_weights(counts, image.device)
+        targets = organ_targets.flatten(0, 1)
+
+        def of_chunk(embeddings: Tensor, start: int) -> Tensor:
+            stop = start + self.chunk
+            found = answer_organs(embedded.sam, learned, embeddings, start, stop, image)
+            truth = targets[None, start:stop].to(image)
+            part = zip(weights, count_organs(present[start:stop]), counts, strict=True)
+            # Means of the chunk, as shares of the means over all.
+            shares = [weight * some / max(every, 1) for weight, some, every in part]
+            share: Tensor = organ_loss(found.logits, found.quality, truth, shares)
+            return share
+
+        loss = image.new_zeros(())
+        for start in range(0, len(targets), self.chunk):
+            if len(targets) <= self.chunk:
+                return of_chunk(embedded.embeddings, start)
+            loss = loss + checkpoint(of_chunk, embedded.embeddings, start, use_reentrant=False)
         return loss

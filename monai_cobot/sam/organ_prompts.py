@@ -61,16 +61,41 @@ class OrganPrompts(nn.Module):
             low_res_masks (B, K, 4h, 4w), logits, and SAM's predicted quality (B, K).
         """
         images, organs = image_embeddings.shape[0], self.embedding.shape[0]
-        low_res_masks, quality = decode_tokens(
+        low_res_masks, quality = self._decode(
             sam,
             image_embeddings.repeat_interleave(organs, dim=0),
             self.embedding.repeat(images, 1, 1),
-            sam.prompt_encoder.no_mask_embed.weight.reshape(1, -1, 1, 1),
         )
         return (
-            low_res_masks[:, 0].reshape(images, organs, *low_res_masks.shape[-2:]),
-            quality[:, 0].reshape(images, organs),
+            low_res_masks.reshape(images, organs, *low_res_masks.shape[-2:]),
+            quality.reshape(images, organs),
         )
+
+    def answer(
+        self, sam: Sam, image_embeddings: Tensor, start: int, stop: int
+    ) -> tuple[Tensor, Tensor]:
+        """Masks of some of the organs on the images, in one batch of the decoder.
+
+        Args:
+            sam: the network.
+            image_embeddings: (B, C, h, w).
+            start: the first prompt, of B x K, all organs of the first image, then of the second.
+            stop: one behind the last, or more.
+
+        Returns:
+            low_res_masks (N, 4h, 4w), logits, and SAM's predicted quality (N,).
+        """
+        organs = self.embedding.shape[0]
+        every = torch.arange(len(image_embeddings) * organs, device=image_embeddings.device)
+        asked = every[start:stop]
+        owners = asked.div(organs, rounding_mode="floor")
+        return self._decode(sam, image_embeddings[owners], self.embedding[asked % organs])
+
+    def _decode(self, sam: Sam, image_embeddings: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Masks (N, 4h, 4w) and quality (N,) of tokens (N, 2, C), each with its image."""
+        dense = sam.prompt_encoder.no_mask_embed.weight.reshape(1, -1, 1, 1)
+        low_res_masks, quality = decode_tokens(sam, image_embeddings, tokens, dense)
+        return low_res_masks[:, 0], quality[:, 0]
 
 
 def silence_absent(logits: Tensor, quality: Tensor) -> Tensor:

@@ -63,7 +63,8 @@ def decode_tokens(
         dense: (P or 1, C, h or 1, w or 1), added to the image embeddings.
 
     Returns:
-        low_res_masks (P, 4, 4h, 4w) and quality (P, 4), as :func:`decode_prompts`.
+        low_res_masks (P, 4, 4h, 4w) and quality (P, 4), as :func:`decode_prompts`; in single
+        precision at least.
     """
     with computing(sam, image_embeddings.device):
         low_res_masks, quality = sam.mask_decoder.predict_masks(
@@ -72,7 +73,8 @@ def decode_tokens(
             sparse_prompt_embeddings=sparse,
             dense_prompt_embeddings=image_embeddings + dense,
         )
-    return low_res_masks.float(), quality.float()
+    single = torch.promote_types(image_embeddings.dtype, torch.float32)  # or double, never bfloat16
+    return low_res_masks.to(single), quality.to(single)
 
 
 def decode_boxes(sam: Sam, image_embeddings: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,7 @@ from monai_cobot.errors import CobotError
 from monai_cobot.sam.adapted import CobotSAM
 from monai_cobot.sam.adapter_file import build_from_adapter, read_manifest
 from monai_cobot.sam.orchestrate import absorb_orchestration
-from monai_cobot.sam.precision import set_precision
+from monai_cobot.sam.precision import precision_of, set_precision
 from monai_cobot.whole_file import whole_file
 
 
@@ -41,9 +41,11 @@ def merge(model: CobotSAM) -> Sam:
     """A plain SAM with the model's masks: folded first, then multiplied into the encoder's weights.
 
     Raises:
-        CobotError: the method cannot be merged; the message says why.
+        CobotError: the method cannot be merged, or the base weights were rounded; the message says
+            why.
     """
     _require_mergeable(model.method)
+    _require_unrounded(model, "cannot be merged into a plain SAM")
     folded = fold(model)
     peft.merge(folded.sam.image_encoder)
     return folded.sam
@@ -58,7 +60,12 @@ def for_inference(model: CobotSAM, precision: str = "fp32") -> CobotSAM:
     Args:
         model: the fine-tuned model.
         precision: see :func:`~monai_cobot.sam.precision.set_precision`.
+
+    Raises:
+        CobotError: unknown precision, or ``fp32`` of a model whose base weights were rounded.
     """
+    if precision == "fp32":
+        _require_unrounded(model, "cannot compute in fp32")
     simple = fold(model)
     if peft.get(model.method).mergeable:
         peft.merge(simple.sam.image_encoder)
@@ -78,8 +85,8 @@ def save_merged(model: CobotSAM, path: str | Path, overwrite: bool = False) -> d
         the manifest.
 
     Raises:
-        CobotError: the method cannot be merged, the path has another ending, or the file exists
-            and ``overwrite`` is false.
+        CobotError: the method cannot be merged, the base weights were rounded, the path has another
+            ending, or the file exists and ``overwrite`` is false.
     """
     target, described = _free_files(path, overwrite)
     merged = merge(model)
@@ -145,6 +152,15 @@ def _require_mergeable(method: str) -> None:
         raise CobotError(
             f"method {method!r} cannot be merged into SAM's own weights: {declared.reason}; "
             f"{', '.join(mergeable)} can. Keep the adapter file instead"
+        )
+
+
+def _require_unrounded(model: CobotSAM, cannot: str) -> None:
+    precision = precision_of(model.sam)
+    if precision != "fp32":
+        raise CobotError(
+            f"a model built with precision: {precision} {cannot}: its frozen weights were rounded. "
+            "Build it with precision: fp32 and load the adapter file, which is the same"
         )
 
 

@@ -127,5 +127,9 @@ def test_what_cannot_be_run_is_named() -> None:
         PromptedImageInferer(SIZE)(PICTURE.repeat(2, 1, 1, 1), BoxFiller(), BOXES)
     with pytest.raises(CobotError, match=r"case a: boxes \(4, 3\) are not \(P, 4\)"):
         PromptedImageInferer(SIZE)(PICTURE, BoxFiller(), BOXES[:, :3], case="a")
-    with pytest.raises(CobotError, match="chunk 0: at least one box"):
-        PromptedImageInferer(SIZE, chunk=0)
+
+
+@pytest.mark.parametrize("bad", [0, "x", 2.5, True])
+def test_a_chunk_that_is_none(bad: object) -> None:
+    with pytest.raises(CobotError, match=f"prompt_chunk={bad!r}: give a whole number of at least"):
+        PromptedImageInferer(SIZE, chunk=bad)

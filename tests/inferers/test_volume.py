@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 import torch
+from tqdm import tqdm
 
 from monai_cobot.errors import CobotError
 from monai_cobot.inferers import PromptedVolumeInferer, paint_logits
@@ -163,7 +165,7 @@ class Embedding(OrganFinder):
             count = sum(len(found) for found in boxes)
             return SimpleNamespace(logits=self(image, boxes), quality=torch.ones(count))
 
-        def found_organs():
+        def found_organs(chunk):
             return [(torch.tensor([0]), self(image)[0, :1], torch.ones(1))] * len(image)
 
         return SimpleNamespace(box_answers=box_answers, found_organs=found_organs)
@@ -204,3 +206,42 @@ def test_organ_prompts_need_labels() -> None:
         PromptedVolumeInferer(SIZE, prompts="organ")
     with pytest.raises(CobotError, match="prompts='dots': choose one of"):
         PromptedVolumeInferer(SIZE, prompts="dots")
+
+
+@pytest.mark.parametrize("bad", [0, "x", 2.5, True])
+def test_numbers_that_are_none(bad: object) -> None:
+    """Under the names that a config has for them."""
+    for name, argument in (("slice_batch", "batch"), ("prompt_chunk", "chunk")):
+        with pytest.raises(CobotError, match=f"{name}={bad!r}: give a whole number of at least 1"):
+            PromptedVolumeInferer(SIZE, **{argument: bad})
+
+
+class Bar(tqdm):
+    """Keeps every bar that was made, and the places it showed."""
+
+    made: ClassVar[list[Bar]] = []
+
+    def __init__(self, *args, **settings) -> None:
+        super().__init__(*args, **settings)
+        self.shown = [] if self.disable else [self.n]
+        self.made.append(self)
+
+    def update(self, n=1):
+        super().update(n)
+        if not self.disable:
+            self.shown.append(self.n)
+
+
+@pytest.mark.parametrize("progress", [True, False])
+def test_progress_over_the_slices(monkeypatch, capsys, progress: bool) -> None:
+    monkeypatch.setattr("monai_cobot.inferers.volume.tqdm", Bar)
+    monkeypatch.setattr(Bar, "made", [])
+    inferer = PromptedVolumeInferer(
+        SIZE, prompts="organ", organ_labels=[7, 9], batch=4, progress=progress
+    )
+    inferer(boxy_label()[None], Embedding(), {}, case="patient 3")
+    (bar,) = Bar.made
+    assert bar.shown == ([0, 4, Z] if progress else [])
+    written = capsys.readouterr().err
+    assert ("patient 3" in written) == progress
+    assert (f"0/{Z}" in written) == progress

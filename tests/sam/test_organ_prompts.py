@@ -19,6 +19,7 @@ from monai_cobot.sam import (
     save_adapter,
 )
 from monai_cobot.sam.organ_prompts import ABSENT_BELOW, ABSENT_LOGIT, silence_absent
+from monai_cobot.sam.promptable import upscale
 
 ORGANS = 3
 # Batches of another size take other matrix products: single precision, sums of some hundred terms.
@@ -87,6 +88,46 @@ def test_an_image_alone_gives_all_organs_and_silence_where_absent(
                 assert torch.equal(alone[number, organ], found.logits[number, organ])
             else:
                 assert bool((alone[number, organ] == ABSENT_LOGIT).all())
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 4, 6, 64])
+@torch.no_grad()
+def test_of_absent_organs_no_mask_is_made(
+    model: CobotSAM, image: Tensor, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    """All six are decoded, ``chunk`` at a time; those that are there are brought to full size."""
+    expected = model.embed(image).organ_answers()
+    first, second = expected.quality.flatten().sort().values[2:4]
+    between = float(first + second) / 2  # three organs are there
+    monkeypatch.setattr("monai_cobot.sam.organ_prompts.ABSENT_BELOW", between)
+    full_size, decoded = [], []
+
+    def upscale_counted(masks: Tensor, image: Tensor) -> Tensor:
+        full_size.append(masks.shape[0] * masks.shape[1])
+        return upscale(masks, image)
+
+    monkeypatch.setattr("monai_cobot.sam.embedded.upscale", upscale_counted)
+    model.sam.mask_decoder.transformer.register_forward_pre_hook(
+        lambda _, inputs: decoded.append(len(inputs[0]))
+    )
+    found = model.embed(image).found_organs(chunk)
+    assert sum(full_size) == 3
+    assert sum(decoded) == 2 * ORGANS
+    assert max(decoded) == min(chunk, 2 * ORGANS)
+    for number, organs in enumerate(found):
+        there = torch.nonzero(expected.quality[number] > between)[:, 0]
+        assert torch.equal(organs.places, there)
+        for name in ("logits", "quality"):
+            wanted = getattr(expected, name)[number, there]
+            assert getattr(organs, name).shape == wanted.shape
+            torch.testing.assert_close(getattr(organs, name), wanted, rtol=0, atol=TOLERANCE)
+
+
+@torch.no_grad()
+def test_all_organs_absent(model: CobotSAM, image: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monai_cobot.sam.organ_prompts.ABSENT_BELOW", float("inf"))
+    for found in model.embed(image).found_organs():
+        assert [tuple(value.shape) for value in found] == [(0,), (0, 64, 64), (0,)]
 
 
 def test_silence() -> None:

@@ -17,17 +17,20 @@ from monai_cobot.sam import (
     build_architecture,
     decode_boxes,
     fold,
+    for_inference,
     load_base,
     merge,
     predict_masks,
     save_merged,
 )
+from monai_cobot.sam.precision import precision_of
 from tests.sam.conftest import TINY, Build
 
-# What is exact on paper differs by rounding: the products are taken in another order.
-RELATIVE = {torch.float32: 1e-6, torch.float64: 1e-12}
-# SSF rounds behind every operation of the encoder, and again in the weights it is merged into.
-MERGED = {torch.float32: 3e-6, torch.float64: 1e-12}
+# What is exact on paper differs by rounding: the products are taken in another order, on each
+# processor and with each number of threads in one of its own. Double precision shows that the
+# algebra is right. In single precision these models are themselves up to 4e-6 from what they are in
+# double (DoRA); two forms, each with such an error, are within the sum of both.
+RELATIVE = {torch.float32: 1e-5, torch.float64: 1e-12}
 
 
 def relative_difference(actual: Tensor, expected: Tensor) -> float:
@@ -94,7 +97,7 @@ def test_merge_is_exact_and_has_sams_keys(
     stock.load_state_dict(merged.state_dict(), strict=True)
     with torch.no_grad():
         difference = relative_difference(predict_masks(stock, images, boxes), model(images, boxes))
-    assert difference < MERGED[dtype]
+    assert difference < RELATIVE[dtype]
 
 
 def test_fold_and_merge_leave_the_model_alone_and_repeat(build_tiny: Build) -> None:
@@ -111,6 +114,47 @@ def test_fold_and_merge_leave_the_model_alone_and_repeat(build_tiny: Build) -> N
 def test_adaptformer_cannot_be_merged(build_tiny: Build) -> None:
     with pytest.raises(CobotError, match=r"'adaptformer' cannot be merged .*lora"):
         merge(build_tiny("adaptformer"))
+
+
+def test_rounded_base_weights_are_not_merged(build_tiny: Build, tmp_path: Path) -> None:
+    model = build_tiny("lora", orchestrate=True, precision="bf16")
+    rounded = r"built with precision: bf16 .* rounded\. Build it with precision: fp32"
+    with pytest.raises(CobotError, match=rounded):
+        merge(model)
+    with pytest.raises(CobotError, match=rounded):
+        save_merged(model, tmp_path / "merged.pth")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(CobotError, match=f"cannot compute in fp32.*{rounded[-20:]}"):
+        for_inference(model, "fp32")
+
+
+# bfloat16 keeps 8 bits: a relative error of 2^-9 a weight and a product, through three blocks.
+ROUNDED = 3e-2
+
+
+@pytest.mark.parametrize("built", ["fp32", "bf16"])
+@pytest.mark.parametrize("method", ["lora", "adaptformer"])
+def test_inference_in_the_precision_that_was_asked_for(
+    build_tiny: Build, images: Tensor, built: str, method: str
+) -> None:
+    """Also of a model that was trained in bfloat16; what cannot be merged is folded."""
+    model = build_tiny(method, orchestrate=True, trained=True, precision=built)
+    exact = build_tiny(method, orchestrate=True, trained=True)
+    found = for_inference(model, "bf16")
+    assert precision_of(found.sam) == "bf16"
+    assert precision_of(model.sam) == built
+    projections = [block.attn.proj.weight.dtype for block in found.sam.image_encoder.blocks]
+    assert set(projections) == {torch.bfloat16}
+    assert not any(parameter.requires_grad for parameter in found.parameters())
+    with torch.no_grad():
+        expected = exact.embed(images).embeddings
+        difference = relative_difference(found.embed(images).embeddings.float(), expected)
+        assert 1e-4 < difference < ROUNDED  # it does compute in bfloat16
+        if built == "fp32":
+            single = for_inference(model)
+            assert precision_of(single.sam) == "fp32"
+            assert {p.dtype for p in single.parameters()} == {torch.float32}
+            assert relative_difference(single.embed(images).embeddings, expected) < 1e-5
 
 
 def test_merged_file_says_where_it_loads(
