@@ -12,10 +12,10 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from harness import Row, Runs, Settings, compare, from_runs, in_blocks, synchronise
 from torch import nn
-from torch.nn.parallel import DistributedDataParallel
 from training import slice_of, step, training_network
 from volume_inference import volume_of
 
+from monai_cobot.handlers import train_together
 from monai_cobot.inferers import PromptedVolumeInferer
 from monai_cobot.sam import for_inference
 
@@ -127,7 +127,7 @@ def train(
         address = f"tcp://127.0.0.1:{port}"
         backend = "nccl" if gpus else "gloo"
         dist.init_process_group(backend, init_method=address, rank=rank, world_size=2)
-        network = DistributedDataParallel(network, find_unused_parameters=True)
+        network = train_together(network, torch.device(device))
     slices = GLOBAL_BATCH // 2 if number else GLOBAL_BATCH
     one = slice_of(settings.side, settings.organs, device)
     image = one.image.repeat(slices, 1, 1, 1)

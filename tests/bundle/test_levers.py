@@ -32,7 +32,9 @@ def assert_close(first: Path, second: Path, atol: float) -> None:
     a, b = weights(first), weights(second)
     assert a.keys() == b.keys()
     for key, value in a.items():
-        torch.testing.assert_close(value, b[key], rtol=0, atol=atol, msg=lambda m, k=key: f"{k} {m}")
+        torch.testing.assert_close(
+            value, b[key], rtol=0, atol=atol, msg=lambda m, k=key: f"{k} {m}"
+        )
 
 
 @pytest.mark.parametrize("lever", LEVERS)
@@ -51,12 +53,13 @@ def test_a_killed_run_goes_on_exactly(
 def test_features_are_cached_once_and_give_the_same_run(train: Run, tmp_path: Path) -> None:
     cache = tmp_path / CACHE
     train(tmp_path / "without", last_blocks=4)
+    written: list[dict[Path, int]] = []
     for name in ("first", "second"):
         train(tmp_path / name, last_blocks=4, feature_cache=str(cache))
-        found = {file: file.stat().st_mtime_ns for file in cache.rglob("*.npy")}
-        assert len(found) == EPOCH_LENGTH * 4 if name == "first" else found == before
-        before = found
+        written.append({file: file.stat().st_mtime_ns for file in cache.rglob("*.npy")})
         assert_same(tmp_path / "without", tmp_path / name)
+    assert written[0]
+    assert written[0] == written[1]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +84,7 @@ def test_precision_changes_the_result_a_little(train: Run, tmp_path: Path) -> No
     train(tmp_path / "bf16", precision="bf16")
     fp32, bf16 = weights(tmp_path / "fp32"), weights(tmp_path / "bf16")
     moved = [float((fp32[key] - bf16[key]).abs().max()) for key in fp32]
-    assert 1e-6 < max(moved)
+    assert max(moved) > 1e-6
     # Adam's steps are of the rate's size whatever the gradient's: eight of 1e-2 for orchestration.
     assert max(moved) < EPOCH_LENGTH * 1e-2
 
