@@ -8,16 +8,14 @@ from typing import Any
 import pytest
 import torch
 
-from tests.bundle.conftest import Run
+from tests.bundle.conftest import ADOME, FAST, Run, run_bundle
 from tests.bundle.test_resume import EPOCH_LENGTH, assert_same, train_until, weights
 
 CACHE = "cache"
 """Stands for a folder of the test."""
 LEVERS: dict[str, dict[str, Any]] = {
-    "8gb": {"memory": "8gb"},
+    "8gb": {"memory": "8gb", "accumulation": 3},
     "cached features": {"last_blocks": 4, "feature_cache": CACHE, "precision": "bf16"},
-    "accumulation": {"accumulation": 3},
-    "in chunks": {"checkpoint_blocks": True, "prompt_chunk": 2, "prompts": "both"},
 }
 # Sums in another order, over eight steps of Adam, which divides by the root of their squares: what
 # differs by rounding moves by a part of the rate of 1e-3.
@@ -42,7 +40,6 @@ def test_a_killed_run_goes_on_exactly(
     lever: str, train: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = {**placed(LEVERS[lever], tmp_path), "method": "adaptformer", "checkpoint_interval": 3}
-    ids |= {"orchestrate": False} if "last_blocks" in ids else {}
     train(tmp_path / "whole", **ids)
     train_until(6, monkeypatch, train, tmp_path / "killed", **ids)
     train(tmp_path / "killed", **ids)
@@ -52,37 +49,37 @@ def test_a_killed_run_goes_on_exactly(
 
 def test_features_are_cached_once_and_give_the_same_run(train: Run, tmp_path: Path) -> None:
     cache = tmp_path / CACHE
-    train(tmp_path / "without", last_blocks=4)
     written: list[dict[Path, int]] = []
     for name in ("first", "second"):
         train(tmp_path / name, last_blocks=4, feature_cache=str(cache))
         written.append({file: file.stat().st_mtime_ns for file in cache.rglob("*.npy")})
-        assert_same(tmp_path / "without", tmp_path / name)
+    assert_same(tmp_path / "first", tmp_path / "second")
     assert written[0]
     assert written[0] == written[1]
 
 
+@pytest.fixture(scope="module")
+def without(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training without any lever."""
+    folder = tmp_path_factory.mktemp("without") / "run"
+    run_bundle(ADOME, "train", dataset_dir=str(cohort), output_dir=str(folder), epochs=1, **FAST)
+    return folder
+
+
 @pytest.mark.parametrize(
-    "ids",
-    [
-        {"checkpoint_blocks": True},
-        {"prompt_chunk": 1},
-        {"attention": "folded"},
-        {"attention": "tiled"},
-    ],
-    ids=str,
+    "ids", [{"checkpoint_blocks": True, "prompt_chunk": 4}, {"attention": "folded"}], ids=str
 )
-def test_results_are_those_without(ids: dict[str, Any], train: Run, tmp_path: Path) -> None:
-    train(tmp_path / "without", prompts="both")
-    train(tmp_path / "with", prompts="both", **ids)
-    assert_close(tmp_path / "without", tmp_path / "with", STEPS)
+def test_results_are_those_without(
+    ids: dict[str, Any], train: Run, without: Path, tmp_path: Path
+) -> None:
+    train(tmp_path / "with", **ids)
+    assert_close(without, tmp_path / "with", STEPS)
 
 
-def test_precision_changes_the_result_a_little(train: Run, tmp_path: Path) -> None:
+def test_precision_changes_the_result_a_little(train: Run, without: Path, tmp_path: Path) -> None:
     """That it is at work shows in the weights; that it is harmless in how little they move."""
-    train(tmp_path / "fp32")
     train(tmp_path / "bf16", precision="bf16")
-    fp32, bf16 = weights(tmp_path / "fp32"), weights(tmp_path / "bf16")
+    fp32, bf16 = weights(without), weights(tmp_path / "bf16")
     moved = [float((fp32[key] - bf16[key]).abs().max()) for key in fp32]
     assert max(moved) > 1e-6
     # Adam's steps are of the rate's size whatever the gradient's: eight of 1e-2 for orchestration.
