@@ -115,7 +115,7 @@ class ModelMasks(Sequence[torch.Tensor]):
         """Of a label map, which is resized once; what vanishes there is made by itself."""
         small = self.frame.label_to_model(masks.label[None])[0]
         values = masks.organs.to(small)
-        found = (small == values[:, None, None]).to(torch.uint8)
+        found = (small == values[:, None, None]).view(torch.uint8)
         if self.frame.samples_all:
             return found
         for place in torch.nonzero(found.flatten(1).amax(dim=1) == 0)[:, 0].tolist():
