@@ -51,20 +51,15 @@ def kept(
 ) -> list[Row]:
     """The rows of a part: those of its file, or measured anew and written there.
 
-    A part that was stopped goes on after its last comparison.
+    A part that was stopped goes on after its last timed comparison.
 
     Raises:
-        SystemExit: the file is of other settings, another machine or other versions.
+        SystemExit: see :func:`refuse_other`.
     """
     file = folder / f"{part}.json"
     if file.is_file() and not again:
-        found = json.loads(file.read_text())
-        if other := differing(found, settings):
-            raise SystemExit(
-                f"{file} was measured with other settings: give --again to replace it, or another "
-                f"--out ({other})"
-            )
-        return [Row(**row) for row in found["rows"]]
+        refuse_other(file, settings)
+        return [Row(**row) for row in json.loads(file.read_text())["rows"]]
     unfinished = folder / f"{part}.unfinished"
     if again:
         unfinished.unlink(missing_ok=True)
@@ -74,13 +69,26 @@ def kept(
     return rows
 
 
+def refuse_other(file: Path, settings: Settings) -> None:
+    """Refuse to mix what is in a part's file with what is measured now.
+
+    Raises:
+        SystemExit: the file is of other settings, another machine or other versions.
+    """
+    if other := differing(json.loads(file.read_text()), settings):
+        raise SystemExit(
+            f"{file} was measured with other settings: give --only {file.stem} --again to replace "
+            f"it, or another --out ({other})"
+        )
+
+
 def differing(found: Mapping[str, Any], settings: Settings) -> str:
     """How a file's settings and machine differ from what they are now; empty if they do not."""
     now = {"settings": settings.to_dict(), "machine": machine(settings.device)}
     return ", ".join(
         f"{name}: {found[kind].get(name)} there, {value} here"
         for kind, facts in now.items()
-        for name, value in facts.items()
+        for name, value in {**dict.fromkeys(found[kind]), **facts}.items()
         if found[kind].get(name) != value
     )
 

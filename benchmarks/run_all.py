@@ -4,7 +4,7 @@
     python benchmarks/run_all.py --out OUT --only organs bf16
     python benchmarks/run_all.py --out OUT --quick            # does everything run?
 
-Writes OUT/benchmarks.md, .csv, .json (with the machine's facts) and .png. A comparison that is done
+Writes OUT/benchmarks.md, .csv, .json (with the machine's facts) and .png. A timed comparison
 is kept in OUT/parts and not measured again, so that the same command goes on where it was stopped;
 parts of other runs of this folder stay in the table. With one thread on a CPU ratios are of the
 processor's time of this process, which others on the machine disturb less, and the wall clock
@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 from authors import encoder_file
 from harness import QUICK, Row, Settings
-from keeping import kept
+from keeping import kept, refuse_other
 from machine import PEERS, missing
 from tables import write
 
@@ -40,9 +40,14 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     folder = given.out / "parts"
     rows: list[Row] = []
+    asked = given.only or PARTS
+    done = [part for part in PARTS if (folder / f"{part}.json").is_file()]
+    for part in done:
+        if not (given.again and part in asked):
+            refuse_other(folder / f"{part}.json", settings)
     for part in PARTS:
-        chosen = part in (given.only or PARTS)
-        if not chosen and not (folder / f"{part}.json").is_file():
+        chosen = part in asked
+        if not chosen and part not in done:
             continue
         print(f"{part} ...", file=sys.stderr, flush=True)
         measure = importlib.import_module(part).measure

@@ -28,9 +28,9 @@ def content_name(folder: Path, made: Any, item: Mapping[str, Any]) -> str:
     To hash a cohort takes as long as to read it from the disk, in every process that starts. So
     the name is kept in ``folder``, in a small file that is itself named after path, size and times
     of the files, as git's index and make know a file: a warm start only asks for these. The time
-    of the last change of the inode counts too, which a copy that keeps the modification time does
-    not keep. The names are only ever a shortcut: where nothing is known, or nothing can be
-    written, the files are hashed.
+    of the last change of the inode counts too (not on Windows), which a copy that keeps the
+    modification time does not keep. The names are only ever a shortcut: where nothing is known, or
+    nothing can be written, the files are hashed.
 
     Args:
         folder: an existing folder.
@@ -41,6 +41,7 @@ def content_name(folder: Path, made: Any, item: Mapping[str, Any]) -> str:
         CobotError: a file cannot be read.
     """
     case = {"case": "", "patient": "", **{key: item[key] for key in COUNTED if key in item}}
+    now = time.time_ns()  # before the hash: what changes while it is taken is not settled
     try:
         times = [_times(Path(str(case[key]))) for key in ("image", "label") if key in case]
         known = folder / f"{_digest([made, times, label_values(case)])}.known"
@@ -54,7 +55,7 @@ def content_name(folder: Path, made: Any, item: Mapping[str, Any]) -> str:
             f"{error.filename or case.get('image')} cannot be read ({error.strerror}): mend the "
             "file or take the case out"
         ) from error
-    if all(time.time_ns() - max(found[2:]) > SETTLED_NS for found in times):
+    if all(now - max(found[2:]) > SETTLED_NS for found in times):
         with suppress(OSError), whole_file(known) as temporary:
             temporary.write_text(name)
     return name

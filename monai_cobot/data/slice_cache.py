@@ -29,7 +29,7 @@ from monai_cobot.whole_file import whole_file
 
 LOGGER = logging.getLogger(__name__)
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever what is stored changes."""
 
 KEYS = ("image", "label")
@@ -93,17 +93,17 @@ class SliceCache:
 
         Returns:
             the item with ``image`` and ``label`` as ``read`` gives them, values and affine; of
-            their other meta data there is the name of the file.
+            their other meta data there are the name and the affine of the file.
 
         Raises:
             CobotError: as :meth:`stacks`.
         """
         name = _make(self.folder, dict(self.recipe), read, item)
         volume = dict(item)
-        for key, stack, affine in zip(KEYS, *_complete(self.folder, name), strict=True):
+        for key, stack, affines in zip(KEYS, *_complete(self.folder, name), strict=True):
             pixels = torch.from_numpy(np.ascontiguousarray(slices_to_volume(stack)))
-            meta = {"filename_or_obj": str(item[key])}
-            volume[key] = MetaTensor(pixels, affine=affine, meta=meta)
+            meta = {"filename_or_obj": str(item[key]), "original_affine": affines[1].numpy()}
+            volume[key] = MetaTensor(pixels, affine=affines[0], meta=meta)
         return volume
 
     def _run(self, make: Callable[[Item], str], items: Sequence[Item]) -> Iterator[str]:
@@ -171,7 +171,12 @@ def _write(folder: Path, name: str, item: Item, volume: Mapping[str, Any]) -> No
         if stack.dtype != torch.uint8:
             raise CobotError(f"{item[key]} is read as {stack.dtype}, not as bytes")
         affine = volume[key].affine.to(torch.float64)  # JSON keeps every bit of a double
-        written[key] = {"shape": list(stack.shape), "affine": affine.tolist()}
+        source = volume[key].meta.get("original_affine", affine)
+        written[key] = {
+            "shape": list(stack.shape),
+            "affine": affine.tolist(),
+            "original_affine": np.asarray(source, dtype=np.float64).tolist(),
+        }
         with (
             _writing(folder),
             whole_file(_file(folder, name, key)) as temporary,
@@ -201,7 +206,7 @@ def _record(folder: Path, name: str) -> Path:
 
 
 def _complete(folder: Path, name: str) -> tuple[Stacks, list[torch.Tensor]]:
-    """Both stacks, mapped, and the affines (4, 4) of their volumes, voxel frame to RAS mm.
+    """Both stacks, mapped, and for each the affines (2, 4, 4) to RAS mm: voxel frame, file.
 
     Raises:
         _Lacking: something is not there, or is not what was written.
@@ -209,7 +214,12 @@ def _complete(folder: Path, name: str) -> tuple[Stacks, list[torch.Tensor]]:
     try:
         written = json.loads(_record(folder, name).read_text())
         image, label = (_mapped(_file(folder, name, key), written[key]["shape"]) for key in KEYS)
-        affines = [torch.tensor(written[key]["affine"], dtype=torch.float64) for key in KEYS]
+        affines = [
+            torch.tensor(
+                [written[key][name] for name in ("affine", "original_affine")], dtype=torch.float64
+            )
+            for key in KEYS
+        ]
     except (OSError, ValueError, EOFError, KeyError, TypeError) as error:
         raise _Lacking(f"{folder}, {name} is damaged ({error})") from error
     return (image, label), affines

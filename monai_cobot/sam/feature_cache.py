@@ -135,6 +135,8 @@ class FeatureCache:
             with whole_file(path) as temporary, temporary.open("wb") as file:
                 np.save(file, features.cpu().float().numpy())
         except OSError as error:
+            if path.is_file():  # Windows replaces no file that another training reads just now
+                return
             raise CobotError(
                 f"feature_cache {self.folder} cannot be written ({error}; {self._size()}): make "
                 "room, or choose another folder, or null; the same command continues the run"

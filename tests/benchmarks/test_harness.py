@@ -112,7 +112,9 @@ def test_other_settings_are_not_mixed(
 ) -> None:
     keeping.kept(tmp_path, "p", harness.QUICK, lambda settings: [])
     other = replace(harness.QUICK, blocks=5)
-    with pytest.raises(SystemExit, match=r"p\.json was measured with other settings: give --again"):
+    with pytest.raises(
+        SystemExit, match=r"p\.json was measured with other settings: give --only p --again"
+    ):
         keeping.kept(tmp_path, "p", other, lambda settings: [])
 
 
@@ -123,6 +125,10 @@ def test_other_machines_are_not_mixed(
     facts = keeping.machine("cpu")
     monkeypatch.setattr(keeping, "machine", lambda device: {**facts, "torch": "9.9"})
     with pytest.raises(SystemExit, match=r"\(torch: .* there, 9\.9 here\)"):
+        keeping.kept(tmp_path, "p", harness.QUICK, lambda settings: [])
+    without = {name: value for name, value in facts.items() if name != "transformers"}
+    monkeypatch.setattr(keeping, "machine", lambda device: without)
+    with pytest.raises(SystemExit, match=r"\(transformers: .* there, None here\)"):
         keeping.kept(tmp_path, "p", harness.QUICK, lambda settings: [])
 
 

@@ -6,6 +6,7 @@ import csv
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -86,6 +87,20 @@ def test_refused(
     with pytest.raises(SystemExit, match=message):
         run(load, monkeypatch, "--out", str(tmp_path / "out"), *arguments)
     assert not (tmp_path / "out").exists()
+
+
+def test_other_settings_are_refused_before_anything_is_measured(
+    load: Load, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Also of a part that is not asked for, but would stand in the same table."""
+    harness, keeping = load("harness"), load("keeping")
+    other = replace(harness.QUICK, blocks=1)
+    keeping.write_rows(tmp_path / "parts" / "roof.json", other, [])
+    bf16 = load("bf16")
+    monkeypatch.setattr(bf16, "measure", lambda settings: pytest.fail("measured"))
+    for arguments in (("--only", "bf16"), ("--only", "bf16", "--again")):
+        with pytest.raises(SystemExit, match="give --only roof --again to replace it"):
+            run(load, monkeypatch, "--out", str(tmp_path), *arguments)
 
 
 def test_what_is_not_installed_is_told(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,24 @@ def test_files_are_hashed_once(item, hashed, folder: Path) -> None:
         content_name(folder, ["recipe"], {**item, "label_values": {3: 1}}),
     ]
     assert len({name, *others}) == 4
+
+
+def test_what_changes_while_it_is_hashed_is_not_remembered(
+    item, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change that a slow clock of the file system gives the time of the one before."""
+    hash_cases, label = known_files.hash_cases, Path(item["label"])
+    monkeypatch.setattr(known_files, "SETTLED_NS", 200_000_000)
+
+    def slow(cases):
+        found = hash_cases(cases)
+        time.sleep(0.3)  # longer than it takes a file to count as settled
+        return found
+
+    monkeypatch.setattr(known_files, "hash_cases", slow)
+    label.write_bytes(b"first")
+    content_name(folder, [], item)
+    assert not list(folder.iterdir())
 
 
 def test_a_changed_file_has_another_name(item, hashed, folder: Path) -> None:

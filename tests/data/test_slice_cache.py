@@ -17,7 +17,7 @@ from monai_cobot.data.slice_cache import CachedVolumes, SliceCache
 from monai_cobot.data.slices import SliceDataset
 from monai_cobot.errors import CobotError
 from monai_cobot.inferers import OracleBoxes, VolumeCollate
-from monai_cobot.transforms import Preprocessing, volume_transforms
+from monai_cobot.transforms import Preprocessing, source_geometry, volume_transforms
 from tests.data.cohort import CT, RECIPE, Counting, make_items
 
 
@@ -56,6 +56,9 @@ def test_whole_volumes_are_those_of_the_files(items, tmp_path: Path) -> None:
             for key in ("image", "label"):
                 assert found[key].dtype == plain[key].dtype
                 assert torch.equal(found[key].affine, plain[key].affine)
+                (affine, shape), source = source_geometry(found[key]), source_geometry(plain[key])
+                assert np.array_equal(affine, source[0])
+                assert shape == source[1]
                 assert torch.equal(found[key].as_tensor(), plain[key].as_tensor())
             expected, batch = collate([plain]), collate([found])
             assert batch["spacing"] == expected["spacing"]
