@@ -35,10 +35,15 @@ SOON = 30.0  # seconds, on a machine that is busy
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
-    """A Ray of two CPUs on this machine."""
+    """A Ray of two CPUs on this machine.
+
+    Its processes inherit whether Ctrl-C is ignored, as by what a shell runs in the background.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     ray.init(num_cpus=2, num_gpus=0, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
+    signal.signal(signal.SIGINT, before)
 
 
 def play(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> int:
