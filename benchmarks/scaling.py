@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing.synchronize import Barrier
@@ -90,7 +90,8 @@ def with_processes(settings: Settings) -> Iterator[Row]:
         chosen = Settings("small", (256,), 256, settings.blocks)
     context = mp.get_context("spawn")
     results, meeting = context.SimpleQueue(), context.Barrier(3)
-    mp.spawn(train, (free_port(), chosen, gpus, meeting, results), nprocs=3)
+    with tempfile.TemporaryDirectory() as folder:
+        mp.spawn(train, (f"file://{folder}/group", chosen, gpus, meeting, results), nprocs=3)
     runs: Runs = results.get()
     yield from_runs(
         PART, "training step, processes",
@@ -99,15 +100,9 @@ def with_processes(settings: Settings) -> Iterator[Row]:
     )  # fmt: skip
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 def train(
     number: int,
-    port: int,
+    address: str,
     settings: Settings,
     gpus: bool,
     meeting: Barrier,
@@ -124,7 +119,6 @@ def train(
         torch.cuda.set_device(rank)
     network: nn.Module = training_network(replace(settings, device=device))
     if number:
-        address = f"tcp://127.0.0.1:{port}"
         backend = "nccl" if gpus else "gloo"
         dist.init_process_group(backend, init_method=address, rank=rank, world_size=2)
         network = train_together(network, torch.device(device))

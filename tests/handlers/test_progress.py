@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
-import socket
 from pathlib import Path
 
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 from ignite.engine import Engine, Events
 
 from monai_cobot.handlers import TrainingProgress
 from monai_cobot.handlers.progress import LOGGER
 from monai_cobot.losses import process_weights
+from tests.two_processes import RANKS, in_two_processes
 
-RANKS = 2
 # What each prompt of an iteration costs; the processes get different numbers of them.
 COSTS = [[0.5, 2.0, 1.0, 4.0, 0.25], [3.0, 1.5, 0.125], [8.0, 1.0]]
 # Means of means in single precision.
@@ -59,14 +56,9 @@ def run(costs: list[list[float]]) -> tuple[list[str], list[float], list[float]]:
     return lines.lines, seen, shown
 
 
-def train(rank: int, port: int, folder: str) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group(
-        "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=RANKS
-    )
+def train(rank: int, folder: Path) -> None:
     found = run([batch[:1] if rank else batch[1:] for batch in COSTS])
-    Path(folder, f"{rank}.json").write_text(json.dumps(found))
-    dist.destroy_process_group()
+    (folder / f"{rank}.json").write_text(json.dumps(found))
 
 
 def test_one_process_keeps_its_loss() -> None:
@@ -80,10 +72,7 @@ def test_one_process_keeps_its_loss() -> None:
 
 @pytest.mark.timeout(180)
 def test_two_processes_log_the_loss_of_one(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    mp.spawn(train, args=(port, str(tmp_path)), nprocs=RANKS)
+    in_two_processes(train, tmp_path)
     lines, seen, shown = run(COSTS)
     for rank in range(RANKS):
         logged, *found = json.loads((tmp_path / f"{rank}.json").read_text())

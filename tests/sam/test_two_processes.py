@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from monai.losses import DiceCELoss
 from torch import Tensor
 
@@ -17,8 +15,8 @@ from monai_cobot.handlers import train_together
 from monai_cobot.losses import OrganLoss
 from monai_cobot.peft import names
 from monai_cobot.sam import LossNetwork, build_adapted_sam
+from tests.two_processes import RANKS, in_two_processes
 
-RANKS = 2
 # Boxes of each of the four images: the processes get 7 and 2 of them.
 COUNTS = (5, 0, 2, 2)
 # Means of means, in another order, in single precision.
@@ -65,11 +63,7 @@ def gradients(module: torch.nn.Module) -> dict[str, Tensor]:
     }
 
 
-def train(rank: int, port: int, folder: str) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group(
-        "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=RANKS
-    )
+def train(rank: int, folder: Path) -> None:
     exchanged: list[int] = []
     alone = network()
     pixel_mean = alone.network.sam.pixel_mean
@@ -88,16 +82,12 @@ def train(rank: int, port: int, folder: str) -> None:
     trained(*batch([0, 2] if rank == 0 else [1, 3])).backward()
     sent_with_the_step = torch.equal(pixel_mean, theirs + rank) is False
     sent = (sum(exchanged), sent_at_the_start, sent_with_the_step)
-    torch.save((gradients(trained), *sent), Path(folder) / f"{rank}.pt")
-    dist.destroy_process_group()
+    torch.save((gradients(trained), *sent), folder / f"{rank}.pt")
 
 
 @pytest.mark.timeout(180)
 def test_gradients_are_those_of_one_process(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    mp.spawn(train, args=(port, str(tmp_path)), nprocs=RANKS)
+    in_two_processes(train, tmp_path)
     alone = network()
     alone(*batch([0, 2, 1, 3])).backward()
     expected = gradients(alone)
