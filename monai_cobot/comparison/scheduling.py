@@ -7,6 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 
 from monai_cobot.comparison.jobs import Jobs, Outcome
+from monai_cobot.comparison.processes import PAUSE_SECONDS
 from monai_cobot.comparison.results import BrokenRunError
 from monai_cobot.comparison.steps import Step
 from monai_cobot.errors import CobotError
@@ -61,9 +62,13 @@ class Schedule:
             self._collect(future)
 
     def finish(self) -> None:
-        """Wait for all of them, and for those that are added by what follows."""
+        """Wait for all of them, and for those that are added by what follows.
+
+        In short pauses: a signal that comes just before a blocked call does not end it, and Ctrl-C
+        would be heard when the next run is done, which may take hours.
+        """
         while self._waiting:
-            done, _ = wait(self._waiting, return_when=FIRST_COMPLETED)
+            done, _ = wait(self._waiting, timeout=PAUSE_SECONDS, return_when=FIRST_COMPLETED)
             for future in [future for future in self._waiting if future in done]:
                 self._collect(future)
 

@@ -11,7 +11,9 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from multiprocessing import get_context
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +26,36 @@ from tqdm import tqdm
 
 from monai_cobot.data.known_files import content_name
 from monai_cobot.errors import CobotError
+from monai_cobot.transforms.prompts import SlicePrompts, prompts_from_label
 from monai_cobot.transforms.slicing import slices_to_volume, volume_to_slices
 from monai_cobot.whole_file import whole_file
 
 LOGGER = logging.getLogger(__name__)
 
-FORMAT = 3
+FORMAT = 4
 """Raised whenever what is stored changes."""
 
 KEYS = ("image", "label")
 
 Item = Mapping[str, Any]
 Read = Callable[[Item], Mapping[str, Any]]
-Stacks = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class Stacks:
+    """A volume's slices, mapped, and what is known of them.
+
+    Args:
+        image: (Z, 1, H, W), slice frame.
+        label: (Z, 1, H, W).
+        prompts: boxes (P, 4) XYXY, slice frame, and organs (P,) of the slices with a target.
+        affines: of image and label, (2, 4, 4) each, to RAS mm: of the voxel frame, of the file.
+    """
+
+    image: NDArray[np.uint8]
+    label: NDArray[np.uint8]
+    prompts: SlicePrompts
+    affines: tuple[torch.Tensor, torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -44,12 +63,12 @@ class SliceCache:
     """A folder of volumes as stacks of slices, each under the hash of what it was made from.
 
     Of a volume there are ``<hash>_image.npy`` and ``<hash>_label.npy``, (Z, 1, H, W) uint8, slice
-    frame, at the volume's own size, and ``<hash>.json`` with their shapes and affines, which is
-    written last: without it the volume is made again. The hash is over the bytes of image and
-    label, how labels are numbered, and ``recipe``: what is made otherwise has another name, so
-    that nothing stale is ever read, and any number of trainings may share a folder. Files appear
-    whole or not at all, under a lock: of processes that start together one writes a volume and the
-    others wait for it. A complete folder may be read-only.
+    frame, at the volume's own size, and ``<hash>.json`` with their shapes and affines and the
+    label's tight boxes, which is written last: without it the volume is made again. The hash is
+    over the bytes of image and label, how labels are numbered, and ``recipe``: what is made
+    otherwise has another name, so that nothing stale is ever read, and any number of trainings may
+    share a folder. Files appear whole or not at all, under a lock: of processes that start together
+    one writes a volume and the others wait for it. A complete folder may be read-only.
 
     Args:
         folder: made where it does not exist.
@@ -62,7 +81,7 @@ class SliceCache:
     workers: int = 0
 
     def stacks(self, items: Sequence[Item], read: Read, progress: bool = False) -> list[Stacks]:
-        """Image and label of each item, memory-mapped; those that are lacking are made first.
+        """The slices of each item; those that are lacking are made first.
 
         Args:
             items: with ``image`` and ``label``.
@@ -82,7 +101,7 @@ class SliceCache:
             unit="volume",
             disable=not progress,
         )
-        return [_complete(self.folder, name)[0] for name in list(names)]
+        return [_complete(self.folder, name) for name in list(names)]
 
     def volume(self, item: Item, read: Read) -> dict[str, Any]:
         """The item with what ``read`` makes of its files, from the cache; for whole volumes.
@@ -100,7 +119,9 @@ class SliceCache:
         """
         name = _make(self.folder, dict(self.recipe), read, item)
         volume = dict(item)
-        for key, stack, affines in zip(KEYS, *_complete(self.folder, name), strict=True):
+        found = _complete(self.folder, name)
+        stacks = (found.image, found.label)
+        for key, stack, affines in zip(KEYS, stacks, found.affines, strict=True):
             pixels = torch.from_numpy(np.ascontiguousarray(slices_to_volume(stack)))
             meta = {"filename_or_obj": str(item[key]), "original_affine": affines[1].numpy()}
             volume[key] = MetaTensor(pixels, affine=affines[0], meta=meta)
@@ -165,7 +186,7 @@ def _make(folder: Path, recipe: dict[str, Any], read: Read, item: Item) -> str:
 
 
 def _write(folder: Path, name: str, item: Item, volume: Mapping[str, Any]) -> None:
-    written: dict[str, dict[str, Any]] = {}
+    written: dict[str, Any] = {}
     for key in KEYS:
         stack = volume_to_slices(volume[key]).contiguous()
         if stack.dtype != torch.uint8:
@@ -183,6 +204,11 @@ def _write(folder: Path, name: str, item: Item, volume: Mapping[str, Any]) -> No
             temporary.open("wb") as file,
         ):
             np.save(file, stack.numpy())
+    written["boxes"] = [
+        [z, organ, *map(int, box)]
+        for z, (boxes, organs) in prompts_from_label(volume["label"]).items()
+        for box, organ in zip(boxes.tolist(), organs.tolist(), strict=True)
+    ]
     with _writing(folder), whole_file(_record(folder, name)) as temporary:
         temporary.write_text(json.dumps(written))
 
@@ -205,8 +231,8 @@ def _record(folder: Path, name: str) -> Path:
     return folder / f"{name}.json"
 
 
-def _complete(folder: Path, name: str) -> tuple[Stacks, list[torch.Tensor]]:
-    """Both stacks, mapped, and for each the affines (2, 4, 4) to RAS mm: voxel frame, file.
+def _complete(folder: Path, name: str) -> Stacks:
+    """A volume as it was written.
 
     Raises:
         _Lacking: something is not there, or is not what was written.
@@ -214,15 +240,27 @@ def _complete(folder: Path, name: str) -> tuple[Stacks, list[torch.Tensor]]:
     try:
         written = json.loads(_record(folder, name).read_text())
         image, label = (_mapped(_file(folder, name, key), written[key]["shape"]) for key in KEYS)
-        affines = [
+        first, second = (
             torch.tensor(
                 [written[key][name] for name in ("affine", "original_affine")], dtype=torch.float64
             )
             for key in KEYS
-        ]
+        )
+        return Stacks(image, label, _prompts(written["boxes"]), (first, second))
     except (OSError, ValueError, EOFError, KeyError, TypeError) as error:
         raise _Lacking(f"{folder}, {name} is damaged ({error})") from error
-    return (image, label), affines
+
+
+def _prompts(rows: list[list[int]]) -> SlicePrompts:
+    """Of rows z, organ, x0, y0, x1, y1 that are together where they are of one slice."""
+    found = {z: list(group) for z, group in groupby(rows, key=itemgetter(0))}
+    return {
+        z: (
+            torch.tensor([row[2:] for row in group], dtype=torch.float32),
+            torch.tensor([row[1] for row in group], dtype=torch.int64),
+        )
+        for z, group in found.items()
+    }
 
 
 def _mapped(file: Path, shape: list[int]) -> NDArray[np.uint8]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,6 +16,8 @@ from monai_cobot.data.draws import DrawnDataset, Sample, collate_slices
 from monai_cobot.data.slice_cache import SliceCache
 from monai_cobot.data.spec import target_instances
 from monai_cobot.errors import CobotError
+from monai_cobot.transforms.boxes import FoundBoxes
+from monai_cobot.transforms.prompts import SlicePrompts, prompts_from_label
 from monai_cobot.transforms.slicing import volume_to_slices
 
 __all__ = ["ImageDataset", "Sample", "SliceDataset", "collate_slices"]
@@ -33,6 +35,8 @@ class _Slice:
     z: int
     image: Stack
     label: Stack
+    boxes: torch.Tensor
+    organs: torch.Tensor
 
 
 class SliceDataset(DrawnDataset):
@@ -76,13 +80,14 @@ class SliceDataset(DrawnDataset):
         self.data = data
         self._slices: list[_Slice] = []
         if cache is not None:
-            for item, stacks in zip(data, cache.stacks(data, read, progress), strict=True):
-                case, (images, labels) = str(item["case"]), stacks
-                chosen = _chosen(item, images, labels, empty_slices)
-                self._slices += [_Slice(case, z, images[z], labels[z]) for z in chosen]
+            for item, found in zip(data, cache.stacks(data, read, progress), strict=True):
+                _check_shapes(item, found.image, found.label)
+                self._slices += _slices_of(
+                    item, found.image, found.label, found.prompts, empty_slices
+                )
             data = []
         for item in tqdm(data, desc="reading volumes", unit="volume", disable=not progress):
-            self._slices += _slices_of(item, read(item), empty_slices)
+            self._slices += _in_memory(item, read(item), empty_slices)
         if not self._slices:
             raise CobotError("no volume to take slices from: the datalist is empty")
 
@@ -91,10 +96,12 @@ class SliceDataset(DrawnDataset):
         return len(self._slices)
 
     def entry(self, index: int) -> Sample:
-        """Give ``image`` and ``label`` (1, H, W) of a slice, its ``case`` and ``slice``."""
+        """Give ``image``, ``label`` (1, H, W), its ``found_boxes``, ``case`` and ``slice``."""
         entry = self._slices[index]
-        image, label = _in_memory(entry.image), _in_memory(entry.label)
-        return {"image": image, "label": label, "case": entry.case, "slice": entry.z}
+        image, label = _as_tensor(entry.image), _as_tensor(entry.label)
+        found = FoundBoxes(label, entry.boxes, entry.organs)
+        own = {"case": entry.case, "slice": entry.z}
+        return {"image": image, "label": label, "found_boxes": found, **own}
 
 
 class ImageDataset(DrawnDataset):
@@ -156,38 +163,52 @@ class ImageDataset(DrawnDataset):
         return entry
 
 
-def _slices_of(
+def _in_memory(
     item: Mapping[str, Any], volume: Mapping[str, Any], empty_slices: float
 ) -> list[_Slice]:
-    """The slices with a target, and as many without as asked for, ascending."""
+    """Of a volume that was read, the slices alone that are drawn."""
     images, labels = volume_to_slices(volume["image"]), volume_to_slices(volume["label"])
-    case, chosen = str(item["case"]), _chosen(item, images, labels, empty_slices)
-    return [_Slice(case, z, images[z].clone(), labels[z].clone()) for z in chosen]
+    _check_shapes(item, images, labels)
+    prompts = prompts_from_label(volume["label"], item.get("slices"))
+    return [
+        replace(found, image=images[found.z].clone(), label=labels[found.z].clone())
+        for found in _slices_of(item, images, labels, prompts, empty_slices)
+    ]
 
 
-def _in_memory(pixels: Stack) -> torch.Tensor:
+def _as_tensor(pixels: Stack) -> torch.Tensor:
     return pixels if isinstance(pixels, torch.Tensor) else torch.from_numpy(pixels.copy())
 
 
-def _chosen(
-    item: Mapping[str, Any], images: Stack, labels: Stack, empty_slices: float
-) -> list[int]:
-    """The z that are drawn, of stacks (Z, 1, H, W)."""
+def _check_shapes(item: Mapping[str, Any], images: Stack, labels: Stack) -> None:
     if images.shape[0] != labels.shape[0] or images.shape[2:] != labels.shape[2:]:
         raise CobotError(
             f"{item['label']} and {item['image']} differ in shape: give the label of this image"
         )
-    holds_target = [bool(label.any()) for label in labels]
+
+
+def _slices_of(
+    item: Mapping[str, Any],
+    images: Stack,
+    labels: Stack,
+    prompts: SlicePrompts,
+    empty_slices: float,
+) -> list[_Slice]:
+    """The slices with a target, and as many without as asked for, ascending."""
     taken = sorted(set(item.get("slices", range(len(labels)))))
-    found = [z for z in taken if holds_target[z]]
+    found = [z for z in taken if z in prompts]
     if not found:
         raise CobotError(
             f"empty label: {item['label']} holds no target"
             + (" on the slices taken" if "slices" in item else "")
             + ": mend the file or take the case out"
         )
-    empty = [z for z in taken if not holds_target[z]]
-    return sorted(found + _evenly(empty, _empty_count(empty_slices, len(found))))
+    empty = [z for z in taken if z not in prompts]
+    chosen = sorted(found + _evenly(empty, _empty_count(empty_slices, len(found))))
+    none = torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64)
+    return [
+        _Slice(str(item["case"]), z, images[z], labels[z], *prompts.get(z, none)) for z in chosen
+    ]
 
 
 def _empty_count(empty_slices: float, with_target: int) -> int:

@@ -6,6 +6,7 @@ slice (:mod:`.frame`) and model.
 
 from monai_cobot.transforms.boxes import (
     BoxJitter,
+    FoundBoxes,
     boxes_from_label,
     boxes_from_masks,
     jitter_boxes,
@@ -73,6 +74,7 @@ __all__ = [
     "BoxesFromMasksd",
     "CheckVolumed",
     "CocoIds",
+    "FoundBoxes",
     "LoadInstancesd",
     "MapLabelValuesd",
     "MaskPrompt",

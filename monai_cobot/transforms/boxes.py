@@ -6,6 +6,7 @@ Boxes are (P, 4) float32 XYXY, x a column and y a row, pixel edges, half open.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -40,6 +41,23 @@ def boxes_from_label(label: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return table[:, 1:].float(), table[:, 0]
 
 
+@dataclass(frozen=True)
+class FoundBoxes:
+    """Boxes and organs of a label, found before; they hold for this very tensor alone.
+
+    Whatever puts another label in its place, as a flip does, makes them be searched again.
+
+    Args:
+        label: (1, H, W) integer, as a sample has it.
+        boxes: (P, 4) float32 XYXY in the label's frame, as :func:`boxes_from_label` finds them.
+        organs: (P,) int64, ascending.
+    """
+
+    label: torch.Tensor
+    boxes: torch.Tensor
+    organs: torch.Tensor
+
+
 def masks_from_label(label: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Take a label apart into one mask an organ.
 
@@ -51,7 +69,23 @@ def masks_from_label(label: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         values, ascending. P may be 0.
     """
     organs = boxes_from_label(label)[1]
-    return (label[None] == organs.to(label.dtype)[:, None, None]).to(torch.uint8), organs
+    return equal_to(label, organs), organs
+
+
+def equal_to(label: torch.Tensor, organs: torch.Tensor) -> torch.Tensor:
+    """Where a label is equal to each of some values.
+
+    Args:
+        label: (H, W) integer, any frame of pixels.
+        organs: (P,) integer, on any device.
+
+    Returns:
+        (P, H, W) uint8, 0 or 1.
+    """
+    found = label.new_empty(len(organs), *label.shape, dtype=torch.uint8)
+    # Into bytes: on a CPU torch compares to bool many times more slowly.
+    torch.eq(label[None], organs.to(label)[:, None, None], out=found)
+    return found
 
 
 def boxes_from_masks(masks: torch.Tensor) -> torch.Tensor:

@@ -96,6 +96,8 @@ class SAMFrame:
         A structure thinner than a model pixel may vanish: see :meth:`masks_to_model`.
         """
         height, width = self.resized
+        if self.resized == (self.height, self.width):
+            return F.pad(label, (0, self.image_size - width, 0, self.image_size - height))
         rows, columns = self._nearest(0, label), self._nearest(1, label)
         model = label.new_zeros(*label.shape[:-2], self.image_size, self.image_size)
         if height < self.height:  # columns are the slow ones: take them where there are few rows

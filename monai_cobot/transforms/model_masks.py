@@ -7,7 +7,7 @@ from typing import overload
 
 import torch
 
-from monai_cobot.transforms.boxes import boxes_from_label
+from monai_cobot.transforms.boxes import FoundBoxes, boxes_from_label, equal_to
 from monai_cobot.transforms.frame import SAMFrame
 from monai_cobot.transforms.mask_runs import MaskRuns
 
@@ -18,18 +18,30 @@ class LabelMasks(Sequence[torch.Tensor]):
     Args:
         label: (H, W) integer, slice frame.
         organs: (P,) label values, a mask each; None takes those that are in the map, ascending.
+        boxes: of these organs, where they are known.
 
     Attributes:
-        boxes: (P, 4) float32 XYXY, tight, where the organs come from the map; else None.
+        boxes: (P, 4) float32 XYXY, tight; None where organs were given without.
     """
 
-    def __init__(self, label: torch.Tensor, organs: torch.Tensor | None = None) -> None:
+    def __init__(
+        self,
+        label: torch.Tensor,
+        organs: torch.Tensor | None = None,
+        boxes: torch.Tensor | None = None,
+    ) -> None:
         self.label = label
-        self.boxes: torch.Tensor | None = None
         if organs is None:
-            self.boxes, organs = boxes_from_label(label)
-        self.organs = organs
+            boxes, organs = boxes_from_label(label)
+        self.organs, self.boxes = organs, boxes
         self._values = [int(organ) for organ in organs]
+
+    @classmethod
+    def of_slice(cls, label: torch.Tensor, found: FoundBoxes | None = None) -> LabelMasks:
+        """Of a label (1, H, W), whose boxes may have been found before."""
+        if found is None or found.label is not label:
+            return cls(label[0])
+        return cls(label[0], found.organs, found.boxes)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -38,7 +50,7 @@ class LabelMasks(Sequence[torch.Tensor]):
 
     def to(self, device: torch.device) -> LabelMasks:
         """The same on a device."""
-        return LabelMasks(self.label.to(device), self.organs)
+        return LabelMasks(self.label.to(device), self.organs, self.boxes)
 
     def __len__(self) -> int:
         return len(self._values)
@@ -51,8 +63,10 @@ class LabelMasks(Sequence[torch.Tensor]):
 
     def __getitem__(self, place: int | slice | torch.Tensor) -> torch.Tensor | LabelMasks:
         if not isinstance(place, int):
-            return LabelMasks(self.label, self.organs[place])
-        return (self.label == self._values[place]).to(torch.uint8)
+            boxes = None if self.boxes is None else self.boxes[place]
+            return LabelMasks(self.label, self.organs[place], boxes)
+        found = torch.empty_like(self.label, dtype=torch.uint8)
+        return torch.eq(self.label, self._values[place], out=found)
 
     def parts(self) -> Iterator[torch.Tensor]:
         """The masks (1, H, W) uint8, one at a time."""
@@ -114,8 +128,7 @@ class ModelMasks(Sequence[torch.Tensor]):
     def _from_label(self, masks: LabelMasks) -> torch.Tensor:
         """Of a label map, which is resized once; what vanishes there is made by itself."""
         small = self.frame.label_to_model(masks.label[None])[0]
-        values = masks.organs.to(small)
-        found = (small == values[:, None, None]).view(torch.uint8)
+        found = equal_to(small, masks.organs)
         if self.frame.samples_all:
             return found
         for place in torch.nonzero(found.flatten(1).amax(dim=1) == 0)[:, 0].tolist():

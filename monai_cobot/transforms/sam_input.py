@@ -34,7 +34,8 @@ class MasksFromLabeld(MapTransform):
 
     Args:
         keys: the label's key. A sample without it, as pictures are, has its masks already and
-            passes.
+            passes. ``found_boxes``, a :class:`~monai_cobot.transforms.boxes.FoundBoxes`, spares
+            the search where they are of this label.
         deferred: the masks are :class:`~monai_cobot.transforms.model_masks.LabelMasks`, made when
             they are needed.
     """
@@ -48,9 +49,9 @@ class MasksFromLabeld(MapTransform):
         """Replace the label of the sample by its organs' masks."""
         sample = dict(data)
         for key in self.key_iterator(sample):
-            label = sample.pop(key)
+            label, found = sample.pop(key), sample.pop("found_boxes", None)
             if self.deferred:
-                sample["masks"] = LabelMasks(label[0])
+                sample["masks"] = LabelMasks.of_slice(label, found)
                 sample["organs"] = sample["masks"].organs
             else:
                 sample["masks"], sample["organs"] = self.transform(label)

@@ -17,7 +17,12 @@ from monai_cobot.data.slice_cache import CachedVolumes, SliceCache
 from monai_cobot.data.slices import SliceDataset
 from monai_cobot.errors import CobotError
 from monai_cobot.inferers import OracleBoxes, VolumeCollate
-from monai_cobot.transforms import Preprocessing, source_geometry, volume_transforms
+from monai_cobot.transforms import (
+    Preprocessing,
+    boxes_from_label,
+    source_geometry,
+    volume_transforms,
+)
 from tests.data.cohort import CT, RECIPE, Counting, make_items
 
 
@@ -43,6 +48,10 @@ def test_the_slices_are_those_of_memory(items, tmp_path: Path, workers: int) -> 
             assert (one["case"], one["slice"]) == (other["case"], other["slice"])
             assert torch.equal(one["image"], other["image"])
             assert torch.equal(one["label"], other["label"])
+            for found in (one["found_boxes"], other["found_boxes"]):
+                boxes, organs = boxes_from_label(one["label"][0])
+                assert torch.equal(found.boxes, boxes)
+                assert torch.equal(found.organs, organs)
 
 
 def test_whole_volumes_are_those_of_the_files(items, tmp_path: Path) -> None:
@@ -75,7 +84,7 @@ def test_what_it_is_made_from_decides(items, tmp_path: Path) -> None:
     read, folder = Counting(tmp_path / "notes"), tmp_path / "cache"
 
     def stacks(item: Mapping[str, Any], recipe: Mapping[str, Any] = RECIPE) -> np.ndarray:
-        return SliceCache(folder, recipe).stacks([item], read)[0][1]
+        return SliceCache(folder, recipe).stacks([item], read)[0].label
 
     item = dict(items[0])
     stacks(item)
@@ -118,12 +127,12 @@ def test_two_processes_that_start_together_make_one_cache(items, tmp_path: Path)
 def test_a_half_written_volume_is_made_again(items, tmp_path: Path) -> None:
     read, folder = Counting(tmp_path / "notes"), tmp_path / "cache"
     cache = SliceCache(folder, RECIPE)
-    ((image, _),) = cache.stacks(items[:1], read)
-    expected = image.copy()
+    (found,) = cache.stacks(items[:1], read)
+    expected = found.image.copy()
     next(folder.glob("*_label.npy")).unlink()
-    ((again, _),) = cache.stacks(items[:1], read)
+    (again,) = cache.stacks(items[:1], read)
     assert read.times == 2
-    assert np.array_equal(again, expected)
+    assert np.array_equal(again.image, expected)
 
 
 def test_a_folder_that_is_none(items, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import torch
 
 from monai_cobot.data.draws import collate_slices
 from monai_cobot.inferers import prepare_slices
-from monai_cobot.transforms import SAMFrame, slice_transforms
+from monai_cobot.transforms import FoundBoxes, SAMFrame, boxes_from_label, slice_transforms
 from monai_cobot.transforms.mask_runs import MaskRuns
 from monai_cobot.transforms.model_masks import LabelMasks, ModelMasks
 
@@ -65,6 +65,31 @@ def test_the_same_as_at_once(samples: tuple, organs: list[int] | None, most: int
     if organs:
         assert torch.equal(found["organ_targets"], prompts["organ_targets"])
         assert bool((found["organ_targets"].flatten(2).amax(dim=2) == 1).any())
+
+
+@pytest.mark.parametrize("most", [None, 2])
+def test_boxes_that_were_found_hold_for_their_label_alone(most: int | None) -> None:
+    """Taken as they are for the label they were found in; searched again in any other."""
+    transform = slice_transforms(64, None, most, deferred=True)
+    sample = volume_slice(100, 120)
+    label = sample["label"]
+    boxes, organs = boxes_from_label(label[0])
+    found = FoundBoxes(label, boxes + 1, organs)  # not what a search would find
+    transform.set_random_state(seed=3)
+    expected = transform(dict(sample))
+    transform.set_random_state(seed=3)
+    taken = transform({**sample, "found_boxes": found})
+    frame = SAMFrame(100, 120, 64)
+    moved = frame.boxes_to_model(frame.boxes_to_slice(expected["boxes"]) + 1)
+    torch.testing.assert_close(taken["boxes"], moved)
+    assert torch.equal(taken["organs"], expected["organs"])
+    assert torch.equal(taken["target"].stacked(), expected["target"].stacked())
+    assert "found_boxes" not in taken
+    flipped = {**sample, "label": label.flip(2)}
+    transform.set_random_state(seed=3)
+    expected = transform(dict(flipped))
+    transform.set_random_state(seed=3)
+    assert torch.equal(transform({**flipped, "found_boxes": found})["boxes"], expected["boxes"])
 
 
 def test_an_organ_smaller_than_a_pixel_is_there() -> None:
