@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from monai_cobot.errors import CobotError
 from monai_cobot.orchestration.config import COEFFICIENTS, OrchestrationConfig
+from monai_cobot.orchestration.forward_cache import ForwardCache, Made
 from monai_cobot.orchestration.hamilton import COMPONENTS, PARAMETRISATIONS, hypercomplex_weight
 from monai_cobot.orchestration.initialisation import (
     INITS,
@@ -18,7 +19,6 @@ from monai_cobot.orchestration.initialisation import (
     random_relation,
 )
 from monai_cobot.orchestration.seam import Seam, SiteMix, VectorMix, VectorSeam
-from monai_cobot.orchestration.together import Made, MadeTogether
 
 
 class Orchestrator(nn.Module):
@@ -86,7 +86,7 @@ class Orchestrator(nn.Module):
         super().__init__()
         self.sites, self.hidden, self.config, self.in_place = sites, hidden, config, in_place
         self.width = config.group_width(hidden) if in_place else hidden
-        self.together = MadeTogether(self._make)
+        self.together = ForwardCache(self._make)
         self._counts: list[int] = []  # sites of each vector
         for name, shape in self._shapes().items():
             empty = torch.empty(shape, device=device, dtype=dtype)

@@ -114,8 +114,8 @@ def feature_shape(encoder: ImageEncoderViT, blocks: int) -> tuple[int, int, int]
 def embed_features(encoder: ImageEncoderViT, features: Tensor, blocks: int) -> Tensor:
     """The image embeddings (B, C, h, w) from :func:`frozen_features`.
 
-    It is what the encoder's forward does from there on, but for the encoder's hooks: of an
-    orchestrator, :meth:`~monai_cobot.orchestration.together.MadeTogether.during` stands for them.
+    It is what the encoder's forward does from there on, but for the encoder's hooks: for those of
+    an orchestrator stands :meth:`~monai_cobot.orchestration.forward_cache.ForwardCache.during`.
     """
     if blocks > len(encoder.blocks):
         return features

@@ -68,7 +68,7 @@ METHODS = [name for name in peft.names() if peft.get(name).orchestratable]
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_together_or_each_for_itself(method: str) -> None:
+def test_forward_cache_or_each_for_itself(method: str) -> None:
     built, other = model(method, True), model(method, True)
     assert other.orchestrator is not None
     other.orchestrator.together.remove()

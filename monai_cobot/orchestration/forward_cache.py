@@ -1,4 +1,4 @@
-"""What the sites of an orchestrator need, made for all of them together, once a forward."""
+"""What all sites of an orchestrator need, made once a forward and kept for its time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Made = Mapping[int, tuple[Tensor, ...]]
 """The tensors of a site, or of a vector's sites, by the (first) site."""
 
 
-class MadeTogether:
+class ForwardCache:
     """Keeps what ``make`` gives for the time of a module's forward, and no longer.
 
     Between forwards there is nothing: a site that is run by itself makes its own, so that no value
