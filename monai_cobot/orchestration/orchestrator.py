@@ -86,7 +86,7 @@ class Orchestrator(nn.Module):
         super().__init__()
         self.sites, self.hidden, self.config, self.in_place = sites, hidden, config, in_place
         self.width = config.group_width(hidden) if in_place else hidden
-        self.together = ForwardCache(self._make)
+        self.forward_cache = ForwardCache(self._make)
         self._counts: list[int] = []  # sites of each vector
         for name, shape in self._shapes().items():
             empty = torch.empty(shape, device=device, dtype=dtype)
@@ -199,8 +199,8 @@ class Orchestrator(nn.Module):
         Returns:
             (count, V); differentiable.
         """
-        if self.together.made is not None and first in self.together.made:
-            (made,) = self.together.made[first]
+        if self.forward_cache.made is not None and first in self.forward_cache.made:
+            (made,) = self.forward_cache.made[first]
             if len(made) == count:
                 return made
         grouped = self._in_groups(self.coefficients(first, count))
@@ -210,7 +210,7 @@ class Orchestrator(nn.Module):
 
     def forward(self, z: Tensor, site: int) -> Tensor:
         """Orchestrate hidden features of one site: (..., V) -> (..., V)."""
-        made = self.together.made
+        made = self.forward_cache.made
         if not self.in_place:
             (matrix,) = (self.mixing_matrix(site),) if made is None else made[site]
             return F.linear(z, matrix)

@@ -114,7 +114,7 @@ class FeatureCache:
                 for place, features in zip(lacking, made, strict=True):
                     self._write(files[place], features)
             features = torch.stack([self._read(file) for file in files]).to(image.device)
-            with self._together():
+            with self._made_once():
                 return embed_features(sam.image_encoder, features, self.blocks)
 
     def _name(self, pixels: Tensor) -> str:
@@ -122,10 +122,10 @@ class FeatureCache:
         digest.update(np.ascontiguousarray(pixels.cpu().numpy()).tobytes())
         return digest.hexdigest()[:32]
 
-    def _together(self) -> AbstractContextManager[Any]:
+    def _made_once(self) -> AbstractContextManager[Any]:
         """What a forward of the encoder would make once for all sites is made once here too."""
         orchestrator = self.network.orchestrator
-        return nullcontext() if orchestrator is None else orchestrator.together.during()
+        return nullcontext() if orchestrator is None else orchestrator.forward_cache.during()
 
     def _size(self) -> str:
         return f"{_megabytes(BYTES * math.prod(self.shape))} an image"

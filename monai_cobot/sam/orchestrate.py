@@ -47,9 +47,9 @@ def orchestrate(
         orchestrator.attach(adaptation.bottlenecks)
     else:
         orchestrator.attach_vectors(adaptation.vectors)
-    orchestrator.together.within(encoder)
+    orchestrator.forward_cache.within(encoder)
     if isinstance(encoder, CheckpointedEncoder):
-        encoder.recomputing = orchestrator.together.recomputing
+        encoder.recomputing = orchestrator.forward_cache.recomputing
     return orchestrator
 
 
@@ -67,7 +67,7 @@ def absorb_orchestration(
     Raises:
         CobotError: if the adaptation is not orchestrated.
     """
-    orchestrator.together.remove()
+    orchestrator.forward_cache.remove()
     if isinstance(encoder, CheckpointedEncoder):
         encoder.recomputing = noop_context_fn
     for site, bottleneck in enumerate(adaptation.bottlenecks):

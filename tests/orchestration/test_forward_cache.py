@@ -37,7 +37,7 @@ class Holder(nn.Module):
         randomise(self)
         self.owner.attach(list(self.sites))  # type: ignore[arg-type]
         if together:
-            self.owner.together.within(self)
+            self.owner.forward_cache.within(self)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.stack([site(x) for site in self.sites])
@@ -89,7 +89,7 @@ def test_heads_are_built_once() -> None:
 def test_nothing_is_kept_and_nothing_is_stale() -> None:
     model = Holder(True)
     before = step(model)[0]
-    assert model.owner.together.made is None
+    assert model.owner.forward_cache.made is None
     with torch.no_grad():
         model.owner.coefficients_mc.add_(1)
     twice = [step(model) for _ in range(2)]  # a graph that was kept would be freed by now
@@ -101,7 +101,7 @@ def test_nothing_is_kept_after_an_error() -> None:
     model = Holder(True)
     with pytest.raises(RuntimeError):
         model(torch.zeros(2, 6, dtype=torch.float64))
-    assert model.owner.together.made is None
+    assert model.owner.forward_cache.made is None
 
 
 @pytest.mark.parametrize("clone", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
@@ -110,7 +110,7 @@ def test_a_copy_reads_its_own_owner(clone: Any) -> None:
     twin = clone(model)
     with torch.no_grad():
         model.owner.coefficients_mc.zero_()
-    twin.owner.together.remove()  # the copy's hooks, and not the original's
+    twin.owner.forward_cache.remove()  # the copy's hooks, and not the original's
     with Operators() as operators, torch.no_grad():
         found = twin(torch.ones(2, 5, dtype=torch.float64))
     assert operators.counts["aten.neg.default"] == 6 * SITES
@@ -120,6 +120,6 @@ def test_a_copy_reads_its_own_owner(clone: Any) -> None:
 
 def test_removed() -> None:
     model = Holder(True)
-    model.owner.together.remove()
+    model.owner.forward_cache.remove()
     assert not model._forward_pre_hooks
     assert not model._forward_hooks

@@ -75,7 +75,7 @@ def test_an_orchestrated_step_is_the_same_one(
         for gradient, wanted in zip(gradients, expected, strict=True):
             assert torch.equal(gradient, wanted)
         assert model.orchestrator is not None
-        assert model.orchestrator.together.made is None
+        assert model.orchestrator.forward_cache.made is None
 
 
 def test_heads_are_made_once_a_step(tiny_size: SAMSize, images: Tensor, tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ METHODS = [name for name in peft.names() if peft.get(name).orchestratable]
 def test_forward_cache_or_each_for_itself(method: str) -> None:
     built, other = model(method, True), model(method, True)
     assert other.orchestrator is not None
-    other.orchestrator.together.remove()
+    other.orchestrator.forward_cache.remove()
     (found, grads), (expected, wanted) = gradients(built), gradients(other)
     assert difference(found, expected) < TOLERANCE
     assert grads.keys() == wanted.keys()
