@@ -45,7 +45,7 @@ class LossNetwork(nn.Module):
         features: keeps what the frozen blocks make of an image; None computes it each time.
 
     Raises:
-        CobotError: a chunk of less than one prompt.
+        CobotError: a chunk that is no whole number of at least 1.
     """
 
     def __init__(
@@ -82,44 +82,43 @@ class LossNetwork(nn.Module):
                 ``features`` knows it.
 
         Raises:
-            CobotError: the number of box tensors is not the number of images.
+            CobotError: the number of box tensors is not the number of images, or ``features``
+                without pixels.
         """
         embeddings = None
         if self.features is not None:
             if pixels is None:
-                raise CobotError("features are known by the images' pixels: defer the samples")
+                raise CobotError(
+                    "features are known by the images' pixels: give pixels, which samples of "
+                    "slice_transforms(deferred=True) keep"
+                )
             embeddings = self.features.embeddings(image, pixels)
         embedded = self.network.embed(image, embeddings)
         loss = image.new_zeros(())
         if self.network.prompts != "organ":
-            loss = self._of_boxes(embedded.embeddings, image, boxes, targets)
+            loss = self._of_boxes(embedded, boxes, targets)
         if organ_targets is not None and self.organ_loss is not None:
             loss = loss + self._of_organs(self.organ_loss, embedded, organ_targets)
         return loss
 
     def _of_boxes(
         self,
-        embeddings: Tensor,
-        image: Tensor,
+        embedded: EmbeddedImages,
         boxes: Sequence[Tensor],
         targets: Sequence[Sequence[Tensor]],
     ) -> Tensor:
-        owners, every = owners_of(boxes, embeddings), torch.cat(list(boxes))
-        loss = image.new_zeros(())
+        image, every = embedded.image, torch.cat(list(boxes))
+        owners = owners_of(boxes, embedded.embeddings)
         (weight,) = process_weights([len(every)], image.device)
         places = [(masks, place) for masks in targets for place in range(len(masks))]
 
         def of_chunk(embeddings: Tensor, start: int) -> Tensor:
             part = slice(start, start + self.chunk)
-            found = answer_boxes(self.network.sam, embeddings, owners[part], every[part], image)
+            found = answer_boxes(embedded.sam, embeddings, owners[part], every[part], image)
             truth = torch.stack([masks[place] for masks, place in places[part]])[:, None].to(image)
             return self.mask_loss(found.logits, truth) * (weight * len(truth) / len(every))
 
-        for start in range(0, len(every), self.chunk):
-            if len(every) <= self.chunk:
-                return of_chunk(embeddings, start)
-            loss = loss + checkpoint(of_chunk, embeddings, start, use_reentrant=False)
-        return loss
+        return self._summed(of_chunk, embedded, len(every))
 
     def _of_organs(
         self, organ_loss: OrganLoss, embedded: EmbeddedImages, organ_targets: Tensor
@@ -140,9 +139,22 @@ class LossNetwork(nn.Module):
             share: Tensor = organ_loss(found.logits, found.quality, truth, shares)
             return share
 
-        loss = image.new_zeros(())
-        for start in range(0, len(targets), self.chunk):
-            if len(targets) <= self.chunk:
-                return of_chunk(embedded.embeddings, start)
+        return self._summed(of_chunk, embedded, len(targets))
+
+    def _summed(
+        self, of_chunk: Callable[[Tensor, int], Tensor], embedded: EmbeddedImages, prompts: int
+    ) -> Tensor:
+        """The sum over all chunks, a scalar; of several, nothing but this is kept for backward.
+
+        Args:
+            of_chunk: a chunk's share of the loss, from the image embeddings (an argument, so that
+                backward finds them) and the place of its first prompt.
+            embedded: the images.
+            prompts: how many are asked; without any the loss is 0.
+        """
+        if 0 < prompts <= self.chunk:
+            return of_chunk(embedded.embeddings, 0)
+        loss = embedded.image.new_zeros(())
+        for start in range(0, prompts, self.chunk):
             loss = loss + checkpoint(of_chunk, embedded.embeddings, start, use_reentrant=False)
         return loss
