@@ -1,6 +1,7 @@
 """What the bundles' configs call; a user's error ends ``python -m monai.bundle`` in a line."""
 
 from monai_cobot.bundle.coco import coco_ids
+from monai_cobot.bundle.config import find_bundle_root
 from monai_cobot.bundle.data import (
     check_data,
     choose_boxes,
@@ -28,7 +29,6 @@ from monai_cobot.bundle.network import (
     run_columns,
     slice_batch,
 )
-from monai_cobot.bundle.root import find_bundle_root
 from monai_cobot.bundle.run import (
     begin_evaluation,
     begin_run,

@@ -11,6 +11,7 @@ from typing import Any
 import ignite.distributed as idist
 
 from monai_cobot.bundle.run_folder import SPLIT
+from monai_cobot.bundle.settings import optional_folder
 from monai_cobot.data import datasets
 from monai_cobot.data.checks import check_cases
 from monai_cobot.data.fingerprint import hash_cases
@@ -90,10 +91,8 @@ def make_cache(
     cache_dir: str | Path | None, preprocessing: Preprocessing, workers: int = 0
 ) -> SliceCache | None:
     """The cache of a training's volumes, see :class:`~monai_cobot.data.slice_cache.SliceCache`."""
-    if cache_dir in (None, "", "none", "null"):
-        return None
-    folder = Path(str(cache_dir)).expanduser().resolve()
-    return SliceCache(folder, preprocessing.to_dict(), workers)
+    folder = optional_folder(cache_dir)
+    return None if folder is None else SliceCache(folder, preprocessing.to_dict(), workers)
 
 
 def find_cases(dataset_dir: str | Path, spec: DatasetSpec) -> list[Case]:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from monai_cobot.bundle.run_folder import adapter_file
+from monai_cobot.bundle.settings import is_none, optional_folder
 from monai_cobot.data.split_file import Split
 from monai_cobot.errors import CobotError
 from monai_cobot.losses import OrganLoss
@@ -59,7 +60,11 @@ def make_optimizer(
 
 
 def place(network: CobotSAM, device: torch.device | str) -> CobotSAM:
-    """The network on a device; CobotError where that has not the network's precision."""
+    """The network on a device.
+
+    Raises:
+        CobotError: a GPU that does not compute in the network's precision.
+    """
     check_device(network.sam, device)
     return network.to(device)
 
@@ -76,17 +81,18 @@ def add_loss(
     Args:
         network: the network.
         mask_loss: of logits and targets.
-        chunk: boxes that are decoded in one batch.
+        chunk: boxes, or organ prompts, that are decoded in one batch.
         feature_cache: folder of a :class:`~monai_cobot.sam.FeatureCache`, or None.
-        images: so many it has to have room for.
+        images: images of the training, for whose features the disk has to have room.
 
     Raises:
-        CobotError: a cache that cannot be.
+        CobotError: a chunk that is no whole number of at least 1; a cache without frozen blocks,
+            room, or a folder that can be written.
     """
     organ_loss = None if network.organ_prompts is None else OrganLoss(mask_loss)
-    features = None
-    if feature_cache not in (None, "", "none", "null"):
-        features = FeatureCache(Path(str(feature_cache)).expanduser().resolve(), network)
+    features, folder = None, optional_folder(feature_cache)
+    if folder is not None:
+        features = FeatureCache(folder, network)
         features.check_room(images)
     return LossNetwork(network, mask_loss, organ_loss, chunk, features)
 
@@ -106,7 +112,7 @@ def preset(memory: str | None, name: str, default: Any) -> Any:
     Raises:
         CobotError: another preset.
     """
-    if memory in (None, "", "none", "null"):
+    if is_none(memory):
         return default
     if not isinstance(memory, str) or memory not in PRESETS:
         raise CobotError(f"memory={memory!r}: choose one of {', '.join(PRESETS)}, or null")

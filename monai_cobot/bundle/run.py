@@ -9,8 +9,8 @@ from typing import Any
 import ignite.distributed as idist
 
 import monai_cobot
+from monai_cobot.bundle.config import hash_configuration, written_configuration
 from monai_cobot.bundle.data import hash_files
-from monai_cobot.bundle.root import hash_configuration, written_configuration
 from monai_cobot.bundle.run_folder import SPLIT, RunFolder
 from monai_cobot.data.split_file import Split
 from monai_cobot.errors import CobotError

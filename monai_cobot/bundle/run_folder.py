@@ -122,9 +122,9 @@ class RunFolder:
 
     def _differences(self, record: Mapping[str, Any]) -> list[str]:
         """What differs, in words: the settings; else the config's ids, where they are known."""
-        differences = _differences(record["configuration"], self.configuration)
+        differences = _unequal(record["configuration"], self.configuration)
         if set(differences) == {"config_sha256"} and record.get("config") and self.written:
-            differences = _differences(record["config"], self.written)
+            differences = _unequal(record["config"], self.written)
         readable = [text for key, text in differences.items() if key != "config_sha256"]
         return readable or list(differences.values())
 
@@ -180,7 +180,7 @@ def adapter_file(output_dir: str | Path, checkpoint: str = "auto") -> Path | Non
     )
 
 
-def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, str]:
+def _unequal(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, str]:
     """The keys whose values differ, in order, with both values in words."""
     return {
         key: f"{key} {found.get(key)!r} there and {wanted.get(key)!r} here"

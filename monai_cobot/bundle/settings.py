@@ -42,6 +42,19 @@ def flag(name: str, value: object) -> bool:
     return word == "true"
 
 
+def is_none(value: object) -> bool:
+    """Whether an id is not set, also as the command line gives it: ``--memory null`` is a string.
+
+    The empty string and ``none`` are taken for it too.
+    """
+    return value in (None, "", "none", "null")
+
+
+def optional_folder(value: str | Path | None) -> Path | None:
+    """An id's folder, absolute, which need not exist; None where the id is not set."""
+    return None if is_none(value) else Path(str(value)).expanduser().resolve()
+
+
 def check_settings(**values: Any) -> None:
     """Refuses numbers that are none or out of range, and ids that no config knows.
 
