@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeGuard
 
-from monai_cobot.errors import CobotError
+from monai_cobot.errors import CobotError, require_whole
 from monai_cobot.transforms import BoxJitter
 
 LOWEST_WHOLE = {
@@ -97,9 +97,7 @@ class Stage:
 def check_whole(settings: object, lowest: Mapping[str, int]) -> None:
     """CobotError where an attribute is no whole number, or is below its lowest value."""
     for name, least in lowest.items():
-        value = getattr(settings, name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise CobotError(f"{name}={value!r}: give a whole number of at least {least}")
+        require_whole(name, getattr(settings, name), least)
 
 
 def is_number(value: object) -> TypeGuard[float]:

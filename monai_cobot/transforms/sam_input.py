@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from monai.transforms import MapTransform, Randomizable, Transform
 
-from monai_cobot.errors import CobotError
+from monai_cobot.errors import require_whole
 from monai_cobot.transforms.boxes import BoxJitter, boxes_from_masks, masks_from_label
 from monai_cobot.transforms.compose import UserCompose
 from monai_cobot.transforms.frame import SAMFrame
@@ -92,13 +92,12 @@ class RandTargetsd(Randomizable, MapTransform):
         most: how many are kept.
 
     Raises:
-        CobotError: less than one target.
+        CobotError: ``most`` is no whole number of at least 1.
     """
 
     def __init__(self, keys: Sequence[Hashable], most: int) -> None:
         super().__init__(keys, allow_missing_keys=True)
-        if isinstance(most, bool) or not isinstance(most, int) or most < 1:
-            raise CobotError(f"max_instances {most!r} must be a whole number of at least 1")
+        require_whole("max_instances", most)
         self.most = most
         self._chosen = torch.zeros(0, dtype=torch.int64)
 

@@ -142,7 +142,7 @@ def test_few_targets_are_all_kept() -> None:
 
 @pytest.mark.parametrize("most", [0, -1, 2.5, True])
 def test_a_bad_number_of_targets_is_refused(most: object) -> None:
-    with pytest.raises(CobotError, match=f"max_instances {most!r} must be a whole number"):
+    with pytest.raises(CobotError, match=f"max_instances={most!r}: give a whole number"):
         slice_transforms(SIZE, max_instances=most)
 
 
