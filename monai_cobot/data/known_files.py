@@ -45,7 +45,7 @@ def content_name(folder: Path, made: Any, item: Mapping[str, Any]) -> str:
     try:
         times = [_times(Path(str(case[key]))) for key in ("image", "label") if key in case]
         known = folder / f"{_digest([made, times, label_values(case)])}.known"
-        with suppress(OSError):
+        with suppress(OSError, UnicodeDecodeError):
             name = known.read_text()
             if len(name) == 32:
                 return name
@@ -55,13 +55,14 @@ def content_name(folder: Path, made: Any, item: Mapping[str, Any]) -> str:
             f"{error.filename or case.get('image')} cannot be read ({error.strerror}): mend the "
             "file or take the case out"
         ) from error
-    if all(now - max(found[2:]) > SETTLED_NS for found in times):
+    if all(now - max(modified, changed) > SETTLED_NS for *_, modified, changed in times):
         with suppress(OSError), whole_file(known) as temporary:
             temporary.write_text(name)
     return name
 
 
 def _times(file: Path) -> tuple[str, int, int, int]:
+    """Path, size, and the times of the last change of content and of inode, nanoseconds."""
     found = file.stat()
     return str(file.resolve()), found.st_size, found.st_mtime_ns, found.st_ctime_ns
 

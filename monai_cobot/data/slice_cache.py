@@ -101,7 +101,7 @@ class SliceCache:
             unit="volume",
             disable=not progress,
         )
-        return [_complete(self.folder, name) for name in list(names)]
+        return [_stored(self.folder, name) for name in list(names)]
 
     def volume(self, item: Item, read: Read) -> dict[str, Any]:
         """The item with what ``read`` makes of its files, from the cache; for whole volumes.
@@ -119,7 +119,7 @@ class SliceCache:
         """
         name = _make(self.folder, dict(self.recipe), read, item)
         volume = dict(item)
-        found = _complete(self.folder, name)
+        found = _stored(self.folder, name)
         stacks = (found.image, found.label)
         for key, stack, affines in zip(KEYS, stacks, found.affines, strict=True):
             pixels = torch.from_numpy(np.ascontiguousarray(slices_to_volume(stack)))
@@ -169,13 +169,13 @@ def _make(folder: Path, recipe: dict[str, Any], read: Read, item: Item) -> str:
         folder.mkdir(parents=True, exist_ok=True)
     name = content_name(folder, [FORMAT, recipe], item)
     with suppress(_Lacking):
-        _complete(folder, name)
+        _stored(folder, name)
         return name
     lock = FileLock(folder / f"{name}.lock")
     with _writing(folder):
         lock.acquire()
     try:
-        _complete(folder, name)  # another process may have made it meanwhile
+        _stored(folder, name)  # another process may have made it meanwhile
     except _Lacking as lacking:
         if _record(folder, name).is_file():
             LOGGER.warning("%s: the volume is read again", lacking)
@@ -190,7 +190,10 @@ def _write(folder: Path, name: str, item: Item, volume: Mapping[str, Any]) -> No
     for key in KEYS:
         stack = volume_to_slices(volume[key]).contiguous()
         if stack.dtype != torch.uint8:
-            raise CobotError(f"{item[key]} is read as {stack.dtype}, not as bytes")
+            raise CobotError(
+                f"{item[key]} is read as {stack.dtype}: give a read that makes it uint8, as "
+                "volume_transforms does"
+            )
         affine = volume[key].affine.to(torch.float64)  # JSON keeps every bit of a double
         source = volume[key].meta.get("original_affine", affine)
         written[key] = {
@@ -231,8 +234,8 @@ def _record(folder: Path, name: str) -> Path:
     return folder / f"{name}.json"
 
 
-def _complete(folder: Path, name: str) -> Stacks:
-    """A volume as it was written.
+def _stored(folder: Path, name: str) -> Stacks:
+    """A volume as it was written, its arrays mapped.
 
     Raises:
         _Lacking: something is not there, or is not what was written.
@@ -240,13 +243,13 @@ def _complete(folder: Path, name: str) -> Stacks:
     try:
         written = json.loads(_record(folder, name).read_text())
         image, label = (_mapped(_file(folder, name, key), written[key]["shape"]) for key in KEYS)
-        first, second = (
+        of_image, of_label = (
             torch.tensor(
-                [written[key][name] for name in ("affine", "original_affine")], dtype=torch.float64
+                [written[key]["affine"], written[key]["original_affine"]], dtype=torch.float64
             )
             for key in KEYS
         )
-        return Stacks(image, label, _prompts(written["boxes"]), (first, second))
+        return Stacks(image, label, _prompts(written["boxes"]), (of_image, of_label))
     except (OSError, ValueError, EOFError, KeyError, TypeError) as error:
         raise _Lacking(f"{folder}, {name} is damaged ({error})") from error
 

@@ -23,18 +23,27 @@ from monai_cobot.transforms.slicing import volume_to_slices
 __all__ = ["ImageDataset", "Sample", "SliceDataset", "collate_slices"]
 
 
-Stack: TypeAlias = torch.Tensor | NDArray[np.uint8]
-"""Slices (Z, 1, H, W), in memory or mapped."""
+Pixels: TypeAlias = torch.Tensor | NDArray[np.uint8]
+"""Slices (Z, 1, H, W) or one (1, H, W), in memory or mapped."""
 
 
 @dataclass(frozen=True)
 class _Slice:
-    """A slice in memory (tensors), or in a file (arrays that are mapped and read when drawn)."""
+    """A slice in memory (tensors), or in a file (arrays that are mapped and read when drawn).
+
+    Args:
+        case: of its volume.
+        z: its place in the volume, voxel frame.
+        image: (1, H, W) uint8, slice frame.
+        label: (1, H, W) uint8.
+        boxes: (P, 4) float32 XYXY, tight, slice frame; P is 0 where it holds no target.
+        organs: (P,) int64, ascending.
+    """
 
     case: str
     z: int
-    image: Stack
-    label: Stack
+    image: Pixels
+    label: Pixels
     boxes: torch.Tensor
     organs: torch.Tensor
 
@@ -53,8 +62,8 @@ class SliceDataset(DrawnDataset):
         data: datalist items with ``case``, ``image`` and ``label``; where an item has ``slices``
             (z, voxel frame), only these are taken.
         read: item to ``image`` and ``label``, (1, X, Y, Z) uint8, voxel frame.
-        transform: ``image`` and ``label`` (1, H, W), slice frame, ``case`` and ``slice``,
-            to a sample. Seeded for each draw if it is a MONAI Randomizable.
+        transform: ``image`` and ``label`` (1, H, W), slice frame, the label's ``found_boxes``,
+            ``case`` and ``slice``, to a sample. Seeded for each draw if it is a MONAI Randomizable.
         seed: of the draws.
         empty_slices: slices without a target for each slice with one, 0 or more.
         progress: show a bar while reading.
@@ -176,11 +185,11 @@ def _in_memory(
     ]
 
 
-def _as_tensor(pixels: Stack) -> torch.Tensor:
+def _as_tensor(pixels: Pixels) -> torch.Tensor:
     return pixels if isinstance(pixels, torch.Tensor) else torch.from_numpy(pixels.copy())
 
 
-def _check_shapes(item: Mapping[str, Any], images: Stack, labels: Stack) -> None:
+def _check_shapes(item: Mapping[str, Any], images: Pixels, labels: Pixels) -> None:
     if images.shape[0] != labels.shape[0] or images.shape[2:] != labels.shape[2:]:
         raise CobotError(
             f"{item['label']} and {item['image']} differ in shape: give the label of this image"
@@ -189,8 +198,8 @@ def _check_shapes(item: Mapping[str, Any], images: Stack, labels: Stack) -> None
 
 def _slices_of(
     item: Mapping[str, Any],
-    images: Stack,
-    labels: Stack,
+    images: Pixels,
+    labels: Pixels,
     prompts: SlicePrompts,
     empty_slices: float,
 ) -> list[_Slice]:

@@ -108,6 +108,15 @@ def test_a_folder_that_cannot_be_written(item, hashed, folder, monkeypatch) -> N
     assert content_name(folder, [1], item) == expected
 
 
+@pytest.mark.parametrize("content", [b"", b"half a name", b"\xff" * 32])
+def test_a_damaged_shortcut_is_passed_over(item, hashed, folder: Path, content: bytes) -> None:
+    name = content_name(folder, [], item)
+    (known,) = folder.glob("*.known")
+    known.write_bytes(content)
+    assert content_name(folder, [], item) == name
+    assert known.read_text() == name
+
+
 def test_a_missing_file_is_named(item, folder: Path) -> None:
     Path(item["image"]).unlink()
     with pytest.raises(CobotError, match=r"image cannot be read \(No such file.*: mend the file"):

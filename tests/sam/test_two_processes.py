@@ -80,7 +80,7 @@ def train(rank: int, folder: Path) -> None:
 
     trained.register_comm_hook(None, note)
     trained(*batch([0, 2] if rank == 0 else [1, 3])).backward()
-    sent_with_the_step = torch.equal(pixel_mean, theirs + rank) is False
+    sent_with_the_step = not torch.equal(pixel_mean, theirs + rank)
     sent = (sum(exchanged), sent_at_the_start, sent_with_the_step)
     torch.save((gradients(trained), *sent), folder / f"{rank}.pt")
 
