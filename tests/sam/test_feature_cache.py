@@ -39,43 +39,54 @@ def files_of(folder: Path) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-@pytest.fixture
-def images() -> Tensor:
-    return torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(4))
-
-
 def step(model: CobotSAM, images: Tensor, cache: FeatureCache | None) -> tuple[Tensor, list[Any]]:
     """A step's loss and gradients."""
     model.zero_grad()
     network = LossNetwork(model, DiceCELoss(sigmoid=True), features=cache)
     loss = network(images, BOXES, MASKS, pixels=pixels_of(2))
     loss.backward()
-    return loss.detach(), [p.grad for p in model.parameters() if p.grad is not None]
+    return loss.detach(), [p.grad.clone() for p in model.parameters() if p.grad is not None]
 
 
-@pytest.mark.parametrize("method", ["lora", "ssf"])  # bottlenecks and vectors
+@pytest.mark.parametrize(
+    ("method", "last_blocks", "orchestrate", "blocks"),
+    [
+        ("lora", 2, True, 1),  # bottlenecks
+        ("ssf", 2, True, 1),  # vectors
+        ("lora", 1, False, 2),
+        ("lightweight", None, False, 4),  # nothing in the encoder: the embeddings themselves
+    ],
+)
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("checkpoint_blocks", [False, True])
-def test_an_orchestrated_step_is_the_same_one(
+def test_a_step_is_the_same_one(
     tiny_size: SAMSize,
     images: Tensor,
     tmp_path: Path,
     method: str,
+    last_blocks: int | None,
+    orchestrate: bool,
+    blocks: int,
     precision: str,
     checkpoint_blocks: bool,
 ) -> None:
     """To the bit, also in bfloat16, where heads made once a site would be rounded otherwise."""
     settings = {"precision": precision, "checkpoint_blocks": checkpoint_blocks}
-    model = build(method, 2, orchestrate=True, **settings).train()
+    model = build(method, last_blocks, orchestrate=orchestrate, **settings).train()
+    first_block: list[int] = []
+    model.sam.image_encoder.blocks[0].register_forward_pre_hook(lambda *_: first_block.append(1))
     expected_loss, expected = step(model, images, None)
-    expected = [gradient.clone() for gradient in expected]
-    for _ in range(2):  # written, read
-        loss, gradients = step(model, images, FeatureCache(tmp_path, model))
+    cache = FeatureCache(tmp_path, model)
+    assert cache.blocks == blocks
+    for used, runs in ((cache, 1), (cache, 0), (FeatureCache(tmp_path, model), 0)):
+        first_block.clear()
+        loss, gradients = step(model, images, used)
+        assert len(first_block) == runs
         assert torch.equal(loss, expected_loss)
         for gradient, wanted in zip(gradients, expected, strict=True):
             assert torch.equal(gradient, wanted)
-        assert model.orchestrator is not None
-        assert model.orchestrator.forward_cache.made is None
+        assert model.orchestrator is None or model.orchestrator.forward_cache.made is None
+    assert len(files_of(tmp_path)) == 2
 
 
 def test_heads_are_made_once_a_step(tiny_size: SAMSize, images: Tensor, tmp_path: Path) -> None:

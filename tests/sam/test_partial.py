@@ -6,14 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from monai.losses import DiceCELoss
 from torch import Tensor
 
 from monai_cobot.errors import CobotError
 from monai_cobot.sam import (
     CobotSAM,
-    FeatureCache,
-    LossNetwork,
     SAMSize,
     build_adapted_sam,
     build_from_adapter,
@@ -41,11 +38,6 @@ def build(method: str = "lora", last_blocks: int | None = 1, **settings: object)
 
 def frozen(model: CobotSAM) -> int:
     return frozen_blocks(model.sam.image_encoder, model.adaptation, model.last_blocks)
-
-
-@pytest.fixture
-def images() -> Tensor:
-    return torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(4))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -92,44 +84,6 @@ def test_it_merges(tiny_size: SAMSize, images: Tensor) -> None:
 def test_what_cannot_be(tiny_size: SAMSize, last_blocks: int, method: str, message: str) -> None:
     with pytest.raises(CobotError, match=message):
         build_adapted_sam("tiny", "random", 64, method, last_blocks=last_blocks)
-
-
-@pytest.mark.parametrize(("method", "blocks"), [("lora", 2), ("lightweight", 4)])
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("checkpoint_blocks", [False, True])
-def test_features_are_computed_once_and_change_nothing(
-    tiny_size: SAMSize,
-    images: Tensor,
-    tmp_path: Path,
-    method: str,
-    blocks: int,
-    precision: str,
-    checkpoint_blocks: bool,
-) -> None:
-    """Loss and gradients to the bit, from the network, when written, and when read."""
-    last = 1 if method == "lora" else None
-    model = build(method, last, precision=precision, checkpoint_blocks=checkpoint_blocks).train()
-    pixels = [torch.full((1, 9, 9), place, dtype=torch.uint8) for place in range(2)]
-    masks = [torch.ones(2, 64, 64, dtype=torch.uint8), torch.zeros(1, 64, 64, dtype=torch.uint8)]
-    calls = []
-    model.sam.image_encoder.blocks[0].register_forward_pre_hook(lambda *_: calls.append(1))
-    found = []
-    cache = FeatureCache(tmp_path, model)
-    assert cache.blocks == blocks
-    for features, run in ((None, 1), (cache, 1), (cache, 0), (FeatureCache(tmp_path, model), 0)):
-        loss_network = LossNetwork(model, DiceCELoss(sigmoid=True), features=features)
-        calls.clear()
-        model.zero_grad()
-        loss = loss_network(images, BOXES, masks, pixels=pixels)
-        assert len(calls) == run
-        loss.backward()
-        gradients = [p.grad.clone() for p in model.parameters() if p.grad is not None]
-        found.append((loss.detach(), gradients))
-    for loss, gradients in found[1:]:
-        assert torch.equal(loss, found[0][0])
-        for gradient, expected in zip(gradients, found[0][1], strict=True):
-            assert torch.equal(gradient, expected)
-    assert len(list(tmp_path.glob("*.npy"))) == 2
 
 
 @torch.no_grad()
