@@ -124,17 +124,6 @@ def test_two_processes_that_start_together_make_one_cache(items, tmp_path: Path)
     assert len(list((tmp_path / "cache").glob("*.npy"))) == 2 * len(items)
 
 
-def test_a_half_written_volume_is_made_again(items, tmp_path: Path) -> None:
-    read, folder = Counting(tmp_path / "notes"), tmp_path / "cache"
-    cache = SliceCache(folder, RECIPE)
-    (found,) = cache.stacks(items[:1], read)
-    expected = found.image.copy()
-    next(folder.glob("*_label.npy")).unlink()
-    (again,) = cache.stacks(items[:1], read)
-    assert read.times == 2
-    assert np.array_equal(again.image, expected)
-
-
 def test_a_folder_that_is_none(items, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CobotError, match=r"cache_dir .*file cannot be written .*: choose another"):
