@@ -1,4 +1,4 @@
-"""The loss of learned organ prompts."""
+"""The loss of learned organ prompts, and what a mean of one process weighs among several."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What several processes of one evaluation have done, brought together in the order of one."""
+"""Several processes as one: shares of an evaluation, a training in common, and their end."""
 
 from __future__ import annotations
 

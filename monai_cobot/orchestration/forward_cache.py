@@ -30,7 +30,7 @@ class ForwardCache:
         self.handles: list[RemovableHandle] = []
 
     def within(self, module: nn.Module) -> None:
-        """Do so in each forward of the module that holds the sites."""
+        """Keep it for each forward of the module that holds the sites."""
         self.handles += [
             module.register_forward_pre_hook(self._begin),
             module.register_forward_hook(self._end, always_call=True),
@@ -38,7 +38,7 @@ class ForwardCache:
 
     @contextmanager
     def during(self) -> Iterator[None]:
-        """Do so in a block of code that stands for a forward, as of a module's last layers."""
+        """Keep it for a block of code that stands for a forward, as of a module's last layers."""
         self._begin()
         try:
             yield

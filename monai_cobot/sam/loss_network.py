@@ -10,11 +10,9 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from monai_cobot.errors import CobotError, require_whole
-from monai_cobot.losses import OrganLoss, are_present, count_organs, process_weights
+from monai_cobot.losses import MaskLoss, OrganLoss, are_present, count_organs, process_weights
 from monai_cobot.sam.adapted import CobotSAM
 from monai_cobot.sam.embedded import EmbeddedImages, answer_boxes, answer_organs, owners_of
-
-MaskLoss = Callable[[Tensor, Tensor], Tensor]
 
 
 class Features(Protocol):
