@@ -40,15 +40,13 @@ def content_name(folder: Path, made: Any, item: Mapping[str, Any]) -> str:
     Raises:
         CobotError: a file cannot be read.
     """
-    case = {"case": "", "patient": "", **{key: item[key] for key in COUNTED if key in item}}
+    case = _counted(item)
     now = time.time_ns()  # before the hash: what changes while it is taken is not settled
     try:
-        times = [_times(Path(str(case[key]))) for key in ("image", "label") if key in case]
-        known = folder / f"{_digest([made, times, label_values(case)])}.known"
-        with suppress(OSError, UnicodeDecodeError):
-            name = known.read_text()
-            if len(name) == 32:
-                return name
+        known, times = _shortcut(folder, made, case)
+        name = _read(known)
+        if name is not None:
+            return name
         name = _digest([made, hash_cases([case])])
     except OSError as error:
         raise CobotError(
@@ -59,6 +57,33 @@ def content_name(folder: Path, made: Any, item: Mapping[str, Any]) -> str:
         with suppress(OSError), whole_file(known) as temporary:
             temporary.write_text(name)
     return name
+
+
+def known_name(folder: Path, made: Any, item: Mapping[str, Any]) -> str | None:
+    """What :func:`content_name` gives where that need not read the files; else None."""
+    with suppress(OSError):
+        return _read(_shortcut(folder, made, _counted(item))[0])
+    return None
+
+
+def _counted(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {"case": "", "patient": "", **{key: item[key] for key in COUNTED if key in item}}
+
+
+def _shortcut(
+    folder: Path, made: Any, case: dict[str, Any]
+) -> tuple[Path, list[tuple[str, int, int, int]]]:
+    """The small file that knows the name, and the times of the case's files."""
+    times = [_times(Path(str(case[key]))) for key in ("image", "label") if key in case]
+    return folder / f"{_digest([made, times, label_values(case)])}.known", times
+
+
+def _read(known: Path) -> str | None:
+    with suppress(OSError, UnicodeDecodeError):
+        name = known.read_text()
+        if len(name) == 32:
+            return name
+    return None
 
 
 def _times(file: Path) -> tuple[str, int, int, int]:

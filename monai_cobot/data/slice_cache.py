@@ -24,7 +24,7 @@ from monai.data import MetaTensor
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from monai_cobot.data.known_files import content_name
+from monai_cobot.data.known_files import content_name, known_name
 from monai_cobot.errors import CobotError
 from monai_cobot.transforms.prompts import SlicePrompts, prompts_from_label
 from monai_cobot.transforms.slicing import slices_to_volume, volume_to_slices
@@ -131,9 +131,14 @@ class SliceCache:
         if not self.workers:
             yield from map(make, items)
             return
+        # A process takes seconds to start: none does for volumes that are there.
+        there = [_there(self.folder, self.recipe, item) for item in items]
+        lacking = [item for item, name in zip(items, there, strict=True) if name is None]
         try:
             with ProcessPoolExecutor(self.workers, mp_context=get_context("spawn")) as pool:
-                yield from pool.map(make, items)
+                made = pool.map(make, lacking)
+                for name in there:
+                    yield next(made) if name is None else name
         except BrokenProcessPool as error:
             raise CobotError(
                 f"a process that fills cache_dir {self.folder} was ended from outside, as happens "
@@ -161,6 +166,16 @@ class CachedVolumes:
 
 class _Lacking(CobotError):
     """A volume of which not all files are there as they were written."""
+
+
+def _there(folder: Path, recipe: Mapping[str, Any], item: Item) -> str | None:
+    """The name of an item's files where they are there, and its volume need not be hashed."""
+    name = known_name(folder, [FORMAT, dict(recipe)], item)
+    if name is not None:
+        with suppress(_Lacking):
+            _stored(folder, name)
+            return name
+    return None
 
 
 def _make(folder: Path, recipe: dict[str, Any], read: Read, item: Item) -> str:

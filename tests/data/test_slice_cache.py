@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from monai_cobot.data import known_files
 from monai_cobot.data.slice_cache import CachedVolumes, SliceCache
 from monai_cobot.data.slices import SliceDataset
 from monai_cobot.errors import CobotError
@@ -122,6 +123,17 @@ def test_two_processes_that_start_together_make_one_cache(items, tmp_path: Path)
         assert process.exitcode == 0
     assert Counting(tmp_path / "notes").times == len(items)
     assert len(list((tmp_path / "cache").glob("*.npy"))) == 2 * len(items)
+
+
+def test_no_process_starts_for_what_is_there(
+    items, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A function within a test could not be sent to one."""
+    monkeypatch.setattr(known_files, "SETTLED_NS", -1)
+    expected = SliceCache(tmp_path, RECIPE).stacks(items, volume_transforms(CT))
+    found = SliceCache(tmp_path, RECIPE, workers=2).stacks(items, lambda _: pytest.fail("read"))
+    for one, other in zip(found, expected, strict=True):
+        assert np.array_equal(one.image, other.image)
 
 
 def test_a_folder_that_is_none(items, tmp_path: Path) -> None:
