@@ -50,6 +50,6 @@ def against(settings: Settings, peer: str, side: int, done: str) -> Row:
     )
     return compare(
         "encoders", f"encoder, {done}", f"{side}, against {NAMES[peer]}",
-        lambda: run(theirs, image, weights, "wall"), lambda: run(ours, image, weights, "wall"),
+        lambda: run(theirs, image, weights), lambda: run(ours, image, weights),
         settings, bound=BOUNDS.get(peer, {}).get(done, {}).get(side),
     )  # fmt: skip

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -25,6 +24,7 @@ import numpy as np
 import torch
 from monai.losses import DiceCELoss
 from PIL import Image
+from resident import AT_ONCE
 
 from monai_cobot.data.slices import ImageDataset, collate_slices
 from monai_cobot.inferers import prepare_slices
@@ -32,7 +32,6 @@ from monai_cobot.sam import LossNetwork, build_adapted_sam
 from monai_cobot.transforms import image_transforms, slice_transforms
 
 SIDE, CHUNK = 1024, 8
-GIVE_BACK = {"MALLOC_MMAP_THRESHOLD_": str(128 * 1024)}
 
 
 def picture(count: int, folder: Path) -> dict[str, object]:
@@ -102,9 +101,7 @@ def main() -> None:
         ]
         if arguments.image_size:
             command += ["--image-size", str(arguments.image_size)]
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=True, env={**os.environ, **GIVE_BACK}
-        )
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=AT_ONCE)
         rows.append(json.loads(done.stdout.splitlines()[-1]))
         print(f"{count:5d} instances: peak {rows[-1]['peak_mib']:.0f} MiB", flush=True)
     if arguments.out:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from typing import Any
 
 import torch
 from monai.losses import DiceCELoss
+from resident import AT_ONCE, resident
 
 from monai_cobot.losses import OrganLoss
 from monai_cobot.sam import LossNetwork, build_adapted_sam
@@ -37,15 +37,6 @@ LEVERS: dict[str, dict[str, Any]] = {
     "bf16": {"precision": "bf16"},
     "memory: 8gb": {"precision": "bf16", "checkpoint_blocks": True, "chunk": 4},
 }
-GIVE_BACK = {"MALLOC_MMAP_THRESHOLD_": str(64 * 1024)}
-
-
-def resident(kind: str) -> float:
-    """This process's resident memory (VmRSS) or its peak (VmHWM), MiB."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(kind):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError(f"/proc/self/status has no {kind}")
 
 
 def measure(
@@ -85,8 +76,8 @@ def measure(
     return {
         "lever": lever,
         "prompts": prompts,
-        "network_mib": built - before,
-        "peak_mib": resident("VmHWM") - before,
+        "network_mib": (built - before) / 2**20,
+        "peak_mib": (resident("VmHWM") - before) / 2**20,
         "seconds": seconds,
     }
 
@@ -110,8 +101,7 @@ def main() -> None:
         command = [sys.executable, __file__, "--sam", given.sam, "--child", lever]
         command += ["--device", given.device, "--prompts", given.prompts]
         command += ["--image-size", str(given.image_size)] if given.image_size else []
-        environment = {**os.environ, **GIVE_BACK}
-        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=AT_ONCE)
         rows.append(json.loads(done.stdout.splitlines()[-1]))
         print(json.dumps(rows[-1]), flush=True)
     if given.out:

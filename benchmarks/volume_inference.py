@@ -6,13 +6,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
-from encoder import AT_ONCE, resident
 from harness import Row, Settings, compare, counted
 from numpy.typing import NDArray
+from resident import AT_ONCE, peak_anew, resident
 from segment_anything import SamPredictor
 from volumes import labels
 
@@ -109,7 +108,7 @@ def peak(sam: str, image_size: int, side: int, slices: int) -> int:
     inferer = PromptedVolumeInferer(image_size)
     inferer(*with_network(volume_of(side, 1, 1), network))  # what the libraries keep
     volume, prompts = volume_of(side, slices, 1)
-    Path("/proc/self/clear_refs").write_text("5")
+    peak_anew()
     before = resident("VmRSS")
     inferer(volume, network, prompts)
     return resident("VmHWM") - before

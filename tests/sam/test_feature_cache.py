@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -287,6 +288,7 @@ def processes() -> Iterator[list[Any]]:
         process.terminate()
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_two_processes_share_a_folder(
     tiny_size: SAMSize, tmp_path: Path, processes: list[Any]
 ) -> None:
