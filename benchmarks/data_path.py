@@ -26,8 +26,8 @@ REPEATS = 20
 
 def measure(settings: Settings) -> Iterator[Row]:
     """A CT of 512 x 512 x 100, a slice of it at a time."""
-    volume, slices, sides = (64, 4, (64,)) if settings.quick else (512, 100, (512, 1024))
-    for side in sides:
+    volume, slices = (64, 4) if settings.quick else (512, 100)
+    for side in settings.sides:
         yield from at(settings, volume, slices, side)
 
 
@@ -80,6 +80,7 @@ def at(settings: Settings, volume: int, slices: int, side: int) -> Iterator[Row]
 
 
 def of_two_milliseconds(name: str, where: str, seconds: float) -> Row:
+    """The seconds of a slice over what is asked for."""
     return counted(
         PART, f"seconds, {name}", f"{where}, of the 2 ms", MOST_SECONDS, seconds, "s", bound=1
     )

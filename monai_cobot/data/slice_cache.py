@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -21,10 +20,10 @@ import numpy as np
 import torch
 from filelock import FileLock
 from monai.data import MetaTensor
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from monai_cobot.data.known_files import content_name, known_name
+from monai_cobot.data.stored_stack import StoredStack
 from monai_cobot.errors import CobotError
 from monai_cobot.transforms.prompts import SlicePrompts, prompts_from_label
 from monai_cobot.transforms.slicing import slices_to_volume, volume_to_slices
@@ -43,17 +42,17 @@ Read = Callable[[Item], Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Stacks:
-    """A volume's slices, mapped, and what is known of them.
+    """A volume's slices, and what is known of them.
 
     Args:
-        image: (Z, 1, H, W), slice frame.
-        label: (Z, 1, H, W).
+        image: (Z, 1, H, W) uint8, slice frame.
+        label: (Z, 1, H, W) uint8.
         prompts: boxes (P, 4) XYXY, slice frame, and organs (P,) of the slices with a target.
         affines: of image and label, (2, 4, 4) each, to RAS mm: of the voxel frame, of the file.
     """
 
-    image: NDArray[np.uint8]
-    label: NDArray[np.uint8]
+    image: StoredStack
+    label: StoredStack
     prompts: SlicePrompts
     affines: tuple[torch.Tensor, torch.Tensor]
 
@@ -122,7 +121,7 @@ class SliceCache:
         found = _stored(self.folder, name)
         stacks = (found.image, found.label)
         for key, stack, affines in zip(KEYS, stacks, found.affines, strict=True):
-            pixels = torch.from_numpy(np.ascontiguousarray(slices_to_volume(stack)))
+            pixels = torch.from_numpy(np.ascontiguousarray(slices_to_volume(stack.mapped())))
             meta = {"filename_or_obj": str(item[key]), "original_affine": affines[1].numpy()}
             volume[key] = MetaTensor(pixels, affine=affines[0], meta=meta)
         return volume
@@ -254,10 +253,13 @@ def _stored(folder: Path, name: str) -> Stacks:
 
     Raises:
         _Lacking: something is not there, or is not what was written.
+        CobotError: it is there and cannot be read, as where too many files are open.
     """
     try:
         written = json.loads(_record(folder, name).read_text())
-        image, label = (_mapped(_file(folder, name, key), written[key]["shape"]) for key in KEYS)
+        image, label = (
+            StoredStack.checked(_file(folder, name, key), written[key]["shape"]) for key in KEYS
+        )
         of_image, of_label = (
             torch.tensor(
                 [written[key]["affine"], written[key]["original_affine"]], dtype=torch.float64
@@ -265,8 +267,12 @@ def _stored(folder: Path, name: str) -> Stacks:
             for key in KEYS
         )
         return Stacks(image, label, _prompts(written["boxes"]), (of_image, of_label))
-    except (OSError, ValueError, EOFError, KeyError, TypeError) as error:
+    except (FileNotFoundError, ValueError, EOFError, KeyError, TypeError) as error:
         raise _Lacking(f"{folder}, {name} is damaged ({error})") from error
+    except OSError as error:
+        raise CobotError(
+            f"cache_dir {folder} cannot be read ({error}): choose another, or null"
+        ) from error
 
 
 def _prompts(rows: list[list[int]]) -> SlicePrompts:
@@ -279,12 +285,3 @@ def _prompts(rows: list[list[int]]) -> SlicePrompts:
         )
         for z, group in found.items()
     }
-
-
-def _mapped(file: Path, shape: list[int]) -> NDArray[np.uint8]:
-    found: NDArray[np.uint8] = np.load(file, mmap_mode="r", allow_pickle=False)
-    if list(found.shape) != shape or found.dtype != np.uint8:
-        raise ValueError(f"{file.name} has shape {found.shape}, not {tuple(shape)}")
-    with suppress(OSError):  # of a folder that others own
-        os.utime(file)  # so that what nobody uses can be told by its date
-    return found

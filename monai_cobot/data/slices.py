@@ -15,6 +15,7 @@ from tqdm import tqdm
 from monai_cobot.data.draws import DrawnDataset, Sample, collate_slices
 from monai_cobot.data.slice_cache import SliceCache
 from monai_cobot.data.spec import target_instances
+from monai_cobot.data.stored_stack import StoredStack
 from monai_cobot.errors import CobotError
 from monai_cobot.transforms.boxes import FoundBoxes
 from monai_cobot.transforms.prompts import SlicePrompts, prompts_from_label
@@ -23,29 +24,31 @@ from monai_cobot.transforms.slicing import volume_to_slices
 __all__ = ["ImageDataset", "Sample", "SliceDataset", "collate_slices"]
 
 
-Pixels: TypeAlias = torch.Tensor | NDArray[np.uint8]
-"""Slices (Z, 1, H, W) or one (1, H, W), in memory or mapped."""
+Slices: TypeAlias = NDArray[np.uint8] | StoredStack
+"""Slices (Z, 1, H, W), in memory or in a file."""
 
 
 @dataclass(frozen=True)
 class _Slice:
-    """A slice in memory (tensors), or in a file (arrays that are mapped and read when drawn).
+    """A slice, in arrays: tensors would be moved to shared memory by a loader's workers.
+
+    Each of them would then hold a descriptor of each slice for ever.
 
     Args:
         case: of its volume.
         z: its place in the volume, voxel frame.
-        image: (1, H, W) uint8, slice frame.
-        label: (1, H, W) uint8.
+        image: (1, H, W) uint8, slice frame; or the stack whose slice z it is.
+        label: (1, H, W) uint8, or the stack.
         boxes: (P, 4) float32 XYXY, tight, slice frame; P is 0 where it holds no target.
         organs: (P,) int64, ascending.
     """
 
     case: str
     z: int
-    image: Pixels
-    label: Pixels
-    boxes: torch.Tensor
-    organs: torch.Tensor
+    image: Slices
+    label: Slices
+    boxes: NDArray[np.float32]
+    organs: NDArray[np.int64]
 
 
 class SliceDataset(DrawnDataset):
@@ -55,7 +58,7 @@ class SliceDataset(DrawnDataset):
     each slice with one, at even distances in the volume, as far as it has so many.
 
     Volumes are read once, when the dataset is made; of them the slices that are drawn are kept
-    as plain uint8 tensors, or with a ``cache`` stay in its files. Draws are those of
+    in memory as bytes, or with a ``cache`` stay in its files. Draws are those of
     :class:`~monai_cobot.data.draws.DrawnDataset`.
 
     Args:
@@ -107,8 +110,8 @@ class SliceDataset(DrawnDataset):
     def entry(self, index: int) -> Sample:
         """Give ``image``, ``label`` (1, H, W), its ``found_boxes``, ``case`` and ``slice``."""
         entry = self._slices[index]
-        image, label = _as_tensor(entry.image), _as_tensor(entry.label)
-        found = FoundBoxes(label, entry.boxes, entry.organs)
+        image, label = (_pixels(stored, entry.z) for stored in (entry.image, entry.label))
+        found = FoundBoxes(label, *map(torch.tensor, (entry.boxes, entry.organs)))
         own = {"case": entry.case, "slice": entry.z}
         return {"image": image, "label": label, "found_boxes": found, **own}
 
@@ -164,32 +167,38 @@ class ImageDataset(DrawnDataset):
 
     def entry(self, index: int) -> Sample:
         """Give a picture with its masks; CobotError where its files cannot be read."""
-        if index in self._kept:
-            return self._kept[index]
-        entry = self.read(self.data[index])
-        if self.cache:
-            self._kept[index] = entry
-        return entry
+        if not self.cache:
+            return self.read(self.data[index])
+        if index not in self._kept:
+            self._kept[index] = self.read(self.data[index])
+        # A tensor that is kept would be moved to shared memory by a loader's worker, with a
+        # descriptor each for ever.
+        return {
+            key: value.clone() if isinstance(value, torch.Tensor) else value
+            for key, value in self._kept[index].items()
+        }
 
 
 def _in_memory(
     item: Mapping[str, Any], volume: Mapping[str, Any], empty_slices: float
 ) -> list[_Slice]:
     """Of a volume that was read, the slices alone that are drawn."""
-    images, labels = volume_to_slices(volume["image"]), volume_to_slices(volume["label"])
+    images, labels = (volume_to_slices(volume[key]).numpy() for key in ("image", "label"))
     _check_shapes(item, images, labels)
     prompts = prompts_from_label(volume["label"], item.get("slices"))
     return [
-        replace(found, image=images[found.z].clone(), label=labels[found.z].clone())
+        replace(found, image=images[found.z].copy(), label=labels[found.z].copy())
         for found in _slices_of(item, images, labels, prompts, empty_slices)
     ]
 
 
-def _as_tensor(pixels: Pixels) -> torch.Tensor:
-    return pixels if isinstance(pixels, torch.Tensor) else torch.from_numpy(pixels.copy())
+def _pixels(stored: Slices, z: int) -> torch.Tensor:
+    """A slice (1, H, W), whose memory nobody else has."""
+    own = stored.slice(z) if isinstance(stored, StoredStack) else stored.copy()
+    return torch.from_numpy(own)
 
 
-def _check_shapes(item: Mapping[str, Any], images: Pixels, labels: Pixels) -> None:
+def _check_shapes(item: Mapping[str, Any], images: Slices, labels: Slices) -> None:
     if images.shape[0] != labels.shape[0] or images.shape[2:] != labels.shape[2:]:
         raise CobotError(
             f"{item['label']} and {item['image']} differ in shape: give the label of this image"
@@ -198,13 +207,13 @@ def _check_shapes(item: Mapping[str, Any], images: Pixels, labels: Pixels) -> No
 
 def _slices_of(
     item: Mapping[str, Any],
-    images: Pixels,
-    labels: Pixels,
+    images: Slices,
+    labels: Slices,
     prompts: SlicePrompts,
     empty_slices: float,
 ) -> list[_Slice]:
     """The slices with a target, and as many without as asked for, ascending."""
-    taken = sorted(set(item.get("slices", range(len(labels)))))
+    taken = sorted(set(item.get("slices", range(labels.shape[0]))))
     found = [z for z in taken if z in prompts]
     if not found:
         raise CobotError(
@@ -216,7 +225,8 @@ def _slices_of(
     chosen = sorted(found + _evenly(empty, _empty_count(empty_slices, len(found))))
     none = torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64)
     return [
-        _Slice(str(item["case"]), z, images[z], labels[z], *prompts.get(z, none)) for z in chosen
+        _Slice(str(item["case"]), z, images, labels, *(t.numpy() for t in prompts.get(z, none)))
+        for z in chosen
     ]
 
 

@@ -77,7 +77,7 @@ def equal_to(label: torch.Tensor, organs: torch.Tensor) -> torch.Tensor:
 
     Args:
         label: (H, W) integer, any frame of pixels.
-        organs: (P,) integer, on any device.
+        organs: (P,) integer, on any device; values of the label's type.
 
     Returns:
         (P, H, W) uint8, 0 or 1.

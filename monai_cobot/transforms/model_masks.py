@@ -7,6 +7,7 @@ from typing import overload
 
 import torch
 
+from monai_cobot.errors import CobotError
 from monai_cobot.transforms.boxes import FoundBoxes, boxes_from_label, equal_to
 from monai_cobot.transforms.frame import SAMFrame
 from monai_cobot.transforms.mask_runs import MaskRuns
@@ -22,6 +23,9 @@ class LabelMasks(Sequence[torch.Tensor]):
 
     Attributes:
         boxes: (P, 4) float32 XYXY, tight; None where organs were given without.
+
+    Raises:
+        CobotError: an organ that the label's type cannot hold.
     """
 
     def __init__(
@@ -35,6 +39,13 @@ class LabelMasks(Sequence[torch.Tensor]):
             boxes, organs = boxes_from_label(label)
         self.organs, self.boxes = organs, boxes
         self._values = [int(organ) for organ in organs]
+        values = torch.iinfo(label.dtype)
+        for organ in self._values:
+            if not values.min <= organ <= values.max:  # which would become another's
+                raise CobotError(
+                    f"organ {organ} is no value of a label of {label.dtype}: give the label in a "
+                    "type that holds it, or another organ"
+                )
 
     @classmethod
     def of_slice(cls, label: torch.Tensor, found: FoundBoxes | None = None) -> LabelMasks:

@@ -132,6 +132,9 @@ def test_ctrl_c_ends_the_processes_and_the_same_command_goes_on(
     finally:
         signal.signal(signal.SIGINT, before)
     assert time.monotonic() - begun < 60
+    until = time.monotonic() + SOON  # a thread that had just begun is not waited for
+    while children_that_sleep() and time.monotonic() < until:
+        time.sleep(0.05)
     assert children_that_sleep() == []
     assert len(list(logs.rglob("*.log"))) == 2  # the other two were not begun
     bundle = FakeBundle(monkeypatch)

@@ -85,7 +85,7 @@ def test_what_it_is_made_from_decides(items, tmp_path: Path) -> None:
     read, folder = Counting(tmp_path / "notes"), tmp_path / "cache"
 
     def stacks(item: Mapping[str, Any], recipe: Mapping[str, Any] = RECIPE) -> np.ndarray:
-        return SliceCache(folder, recipe).stacks([item], read)[0].label
+        return SliceCache(folder, recipe).stacks([item], read)[0].label.mapped()
 
     item = dict(items[0])
     stacks(item)

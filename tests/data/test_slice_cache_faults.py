@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import pytest
 
 from monai_cobot.data import slice_cache
 from monai_cobot.data.slice_cache import SliceCache, Stacks
+from monai_cobot.data.slices import SliceDataset
 from monai_cobot.errors import CobotError
 from monai_cobot.transforms import volume_transforms
 from tests.data.cohort import CT, RECIPE, Counting, make_items
@@ -65,14 +66,16 @@ def test_killed_while_writing(items, tmp_path: Path, times: int, whole: list[str
     (found,) = SliceCache(folder, RECIPE).stacks(items[:1], read)
     assert read.times == 1
     assert saved_whole(folder) == ["image", "label"]
-    (expected,) = SliceCache(tmp_path / "other", RECIPE).stacks(items[:1], read)
+    expected = pixels(SliceCache(tmp_path / "other", RECIPE).stacks(items[:1], read)[0])
     assert same(found, expected)
 
 
-def same(found: Stacks, expected: Stacks) -> bool:
-    return np.array_equal(found.image, expected.image) and np.array_equal(
-        found.label, expected.label
-    )
+def pixels(stacks: Stacks) -> list[np.ndarray]:
+    return [np.array(stack.mapped()) for stack in (stacks.image, stacks.label)]
+
+
+def same(found: Stacks, expected: list[np.ndarray]) -> bool:
+    return all(map(np.array_equal, pixels(found), expected))
 
 
 def emptied(file: Path) -> None:
@@ -109,8 +112,7 @@ def test_a_damaged_file_is_made_anew(
 ) -> None:
     read, folder = Counting(tmp_path / "notes"), tmp_path / "cache"
     cache = SliceCache(folder, RECIPE)
-    (expected,) = cache.stacks(items[:1], read)
-    expected = replace(expected, image=expected.image.copy(), label=expected.label.copy())
+    expected = pixels(cache.stacks(items[:1], read)[0])
     damage(next(folder.glob(f"*_{kind}.npy")))
     (found,) = cache.stacks(items[:1], read)
     assert read.times == 2
@@ -142,20 +144,43 @@ def as_if_read_only(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     def refused(*_: Any, **__: Any) -> None:
         raise PermissionError(13, "Permission denied", str(folder))
 
-    monkeypatch.setattr(slice_cache.os, "utime", refused)
+    monkeypatch.setattr(os, "utime", refused)
     monkeypatch.setattr(slice_cache.FileLock, "acquire", refused)
     monkeypatch.setattr("monai_cobot.data.known_files.whole_file", refused)
 
 
 def test_a_complete_folder_may_be_read_only(items, tmp_path: Path, monkeypatch) -> None:
     read, cache = Counting(tmp_path / "notes"), SliceCache(tmp_path / "cache", RECIPE)
-    (expected,) = cache.stacks(items[:1], read)
+    expected = pixels(cache.stacks(items[:1], read)[0])
     as_if_read_only(monkeypatch, cache.folder)
     (found,) = cache.stacks(items[:1], read)
     assert same(found, expected)
     with pytest.raises(CobotError, match=r"cache_dir .* cannot be written .*: choose another"):
         cache.stacks(items, read)
     assert read.times == 1
+
+
+def test_too_many_open_files_are_no_damage(items, tmp_path: Path, monkeypatch) -> None:
+    read, cache = Counting(tmp_path / "notes"), SliceCache(tmp_path / "cache", RECIPE)
+    cache.stacks(items[:1], read)
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(np, "load", refused)
+    with pytest.raises(CobotError, match=r"cache_dir .* cannot be read \(.*Too many open files"):
+        cache.stacks(items[:1], read)
+    assert read.times == 1
+
+
+def test_a_file_that_goes_while_it_is_used(items, tmp_path: Path) -> None:
+    cache = SliceCache(tmp_path / "cache", RECIPE)
+    dataset = SliceDataset(items[:1], volume_transforms(CT), dict, cache=cache)
+    next(cache.folder.glob("*_label.npy")).unlink()
+    with pytest.raises(CobotError, match=r"_label\.npy of cache_dir cannot be read any more"):
+        dataset[0]
+    again = SliceDataset(items[:1], volume_transforms(CT), dict, cache=cache)
+    assert len(again[0]["label"]) == 1
 
 
 @pytest.mark.parametrize("key", ["image", "label"])

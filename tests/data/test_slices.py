@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import pickle
+from dataclasses import is_dataclass
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -8,8 +11,10 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from monai_cobot.data.draws import DrawnDataset
 from monai_cobot.data.sampler import ResumableBatchSampler
-from monai_cobot.data.slices import SliceDataset, collate_slices
+from monai_cobot.data.slice_cache import SliceCache
+from monai_cobot.data.slices import ImageDataset, SliceDataset, collate_slices
 from monai_cobot.errors import CobotError
 from monai_cobot.transforms import Preprocessing, slice_transforms, volume_transforms
 from tests.nifti_files import oblique_affine, write_nifti
@@ -84,6 +89,46 @@ def test_workers_change_nothing(items) -> None:
     alone, shared = boxes(0), boxes(2)
     assert len(alone) == 10
     assert all(torch.equal(a, b) for a, b in zip(alone, shared, strict=True))
+
+
+def memory(value: Any) -> set[int]:
+    """Where the tensors of an entry lie."""
+    if isinstance(value, torch.Tensor):
+        return {value.untyped_storage().data_ptr()} if value.numel() else set()
+    if is_dataclass(value):
+        value = vars(value)
+    return set().union(*map(memory, value.values())) if isinstance(value, dict) else set()
+
+
+@pytest.mark.parametrize("kind", ["memory", "cache", "pictures"])
+def test_nothing_that_is_drawn_is_the_datasets_own(items, tmp_path: Path, kind: str) -> None:
+    """Torch moves what a worker sends into shared memory, in place, with a descriptor each.
+
+    What the dataset kept would keep its descriptor, until there are too many.
+    """
+    dataset: DrawnDataset
+    if kind == "pictures":
+        target = {"instance": 1, "organ": "a", "segmentation": []}
+        picture = {"image": torch.ones(1, 8, 8), "organs": torch.tensor([1])}
+        data = [{"case": "a", "image": "", "instances": [target]}]
+        dataset = ImageDataset(data, lambda item: dict(picture), dict, cache=True)
+    else:
+        cache = SliceCache(tmp_path / "cache", {}) if kind == "cache" else None
+        dataset = SliceDataset(items, VOLUME_TRANSFORM, dict, cache=cache)
+    first, second = dataset.entry(0), dataset.entry(0)
+    assert len(memory(first)) == (2 if kind == "pictures" else 4)
+    assert memory(first).isdisjoint(memory(second))
+
+
+def test_workers_that_are_spawned_are_not_sent_the_cache(items, tmp_path: Path) -> None:
+    """Of the volumes' 20 x 16 pixels a slice, a byte each of image and label."""
+    plain, cached = (
+        SliceDataset(items, VOLUME_TRANSFORM, JITTERED, cache=cache)
+        for cache in (None, SliceCache(tmp_path / "cache", {}))
+    )
+    sent, of_cache = pickle.dumps(plain), pickle.dumps(cached)
+    assert len(sent) - len(of_cache) > len(plain) * 2 * 20 * 16 / 2
+    assert torch.equal(pickle.loads(of_cache)[1]["boxes"], plain[1]["boxes"])
 
 
 def test_batches_stack_images_and_list_the_rest(items) -> None:

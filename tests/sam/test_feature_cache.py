@@ -289,9 +289,7 @@ def processes() -> Iterator[list[Any]]:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-def test_two_processes_share_a_folder(
-    tiny_size: SAMSize, tmp_path: Path, processes: list[Any]
-) -> None:
+def test_two_processes_share_a_folder(tiny_size: SAMSize, tmp_path: Path, processes) -> None:
     context = multiprocessing.get_context("fork")
     answers = context.Queue()
     model = rebuilt()

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from monai_cobot.data.draws import collate_slices
+from monai_cobot.errors import CobotError
 from monai_cobot.inferers import prepare_slices
 from monai_cobot.transforms import FoundBoxes, SAMFrame, boxes_from_label, slice_transforms
 from monai_cobot.transforms.mask_runs import MaskRuns
@@ -109,6 +110,14 @@ def test_masks_of_a_label() -> None:
     assert torch.equal(masks[torch.tensor([1])][0], (label == 5).byte())
     assert torch.equal(masks[1:][0], (label == 5).byte())
     assert [part.shape[0] for part in masks.parts()] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("organ", [300, -212])
+def test_an_organ_that_is_another_one_in_bytes(organ: int) -> None:
+    label = torch.full((4, 4), 44, dtype=torch.uint8)
+    with pytest.raises(CobotError, match=f"organ {organ} is no value of a label of torch.uint8"):
+        LabelMasks(label, torch.tensor([organ]))
+    assert LabelMasks(label.int(), torch.tensor([organ]))[0].sum() == 0
 
 
 @pytest.mark.parametrize("kind", ["label", "runs", "tensor"])
