@@ -240,8 +240,8 @@ class BoxJitterd(Randomizable, MapTransform):
         self, seed: int | None = None, state: np.random.RandomState | None = None
     ) -> BoxJitterd:
         """Hand seed or state over to the array transform, which alone draws."""
-        super().set_random_state(seed, state)
         self.transform.set_random_state(seed, state)
+        self.R = self.transform.R  # one generator: a seed takes as long as to read a slice
         return self
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
