@@ -19,6 +19,7 @@ from monai_cobot.metrics.callouts import Target, name_targets
 from monai_cobot.whole_file import whole_file
 
 _DPI = 150
+_COMPRESSION = 4  # of zlib: half the time of the usual 6, and a tenth more bytes
 _INCHES = 6.0  # height of the slice
 _DASHES = (0, (3, 1.5))
 _LONGEST = 6.0  # longest side of the drawing over its shortest
@@ -84,7 +85,9 @@ def draw_plane(
     headline += f" ({unnamed} more unnamed)" if unnamed else ""
     _legend(figure, headline, len(boxes) > 0, truth)
     with whole_file(path) as temporary:
-        figure.savefig(temporary, dpi=_DPI, facecolor="black")
+        figure.savefig(
+            temporary, dpi=_DPI, facecolor="black", pil_kwargs={"compress_level": _COMPRESSION}
+        )
 
 
 def _outlines(
