@@ -119,5 +119,6 @@ def panel(axes: Any, rows: Sequence[Row], label: str) -> None:
     axes.set_yticks(range(len(rows)), [f"{row.name} · {row.variant}" for row in rows], fontsize=7)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.margins(x=0.12)
-    axes.set_xlabel(f"{label}; median with interval (95 %), upright marks: asked for", fontsize=8)
+    marks = "; upright marks: asked for" if any(row.bound is not None for row in rows) else ""
+    axes.set_xlabel(f"{label}\nmedian with interval (95 %){marks}", fontsize=8)
     axes.grid(axis="x", alpha=0.3)
