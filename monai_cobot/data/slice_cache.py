@@ -1,4 +1,4 @@
-"""Slices of volumes on disk, memory-mapped: read once from the volume, then by any process."""
+"""Slices of volumes on disk: read once from the volume, then one by one by any process."""
 
 from __future__ import annotations
 
@@ -249,7 +249,7 @@ def _record(folder: Path, name: str) -> Path:
 
 
 def _stored(folder: Path, name: str) -> Stacks:
-    """A volume as it was written, its arrays mapped.
+    """A volume as it was written; its arrays are checked, and stay in their files.
 
     Raises:
         _Lacking: something is not there, or is not what was written.

@@ -1,4 +1,4 @@
-"""A stack of slices in a file, which is mapped for as long as it is looked at."""
+"""A stack of slices in a file, which is open only while it is read or mapped."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class StoredStack:
     def slice(self, z: int) -> NDArray[np.uint8]:
         """A slice, (1, H, W), in memory; CobotError as :meth:`mapped`.
 
-        It is read, from what the system keeps of the file, which takes half the time of a mapping.
+        It is read from what the system keeps of the file, in half the time of a mapping.
         """
         size = math.prod(self.shape[1:])
         with self._there():

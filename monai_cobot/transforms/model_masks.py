@@ -39,13 +39,12 @@ class LabelMasks(Sequence[torch.Tensor]):
             boxes, organs = boxes_from_label(label)
         self.organs, self.boxes = organs, boxes
         self._values = [int(organ) for organ in organs]
-        values = torch.iinfo(label.dtype)
-        for organ in self._values:
-            if not values.min <= organ <= values.max:  # which would become another's
-                raise CobotError(
-                    f"organ {organ} is no value of a label of {label.dtype}: give the label in a "
-                    "type that holds it, or another organ"
-                )
+        lost = organs[organs.to(label.dtype).to(organs.dtype) != organs]
+        if len(lost):  # it would become another's
+            raise CobotError(
+                f"organ {int(lost[0])} is no value of a label of {label.dtype}: give the label in "
+                "a type that holds it, or another organ"
+            )
 
     @classmethod
     def of_slice(cls, label: torch.Tensor, found: FoundBoxes | None = None) -> LabelMasks:
