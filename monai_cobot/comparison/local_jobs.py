@@ -30,6 +30,7 @@ class LocalJobs(Jobs):
     def __init__(self, count: int, resources: Resources) -> None:
         if count < 1:
             raise CobotError(f"--jobs {count} is none: give 1 or more")
+        self._count = count
         gpus = gpu_places(resources, visible_gpus(), count)
         self._environments: SimpleQueue[dict[str, str]] = SimpleQueue()
         for place in range(count):
@@ -43,16 +44,22 @@ class LocalJobs(Jobs):
         return self._threads.submit(self._run, step)
 
     def _run(self, step: Step) -> Outcome:
-        if self._stopped.is_set():
-            raise StoppedError
         environment = self._environments.get()
         try:
+            if self._stopped.is_set():
+                raise StoppedError
             start = partial(launch, environment=environment, stopped=self._stopped.is_set)
             return attempt(lambda: step.run(start))
         finally:
             self._environments.put(environment)
 
     def stop(self) -> None:
-        """Kill what runs, forget what waits."""
+        """Kill what runs, forget what waits.
+
+        Who has all environments back knows that nothing runs: a thread that Ctrl-C met while it was
+        started is none that ``shutdown`` waits for.
+        """
         self._stopped.set()
         self._threads.shutdown(cancel_futures=True)
+        for environment in [self._environments.get() for _ in range(self._count)]:
+            self._environments.put(environment)

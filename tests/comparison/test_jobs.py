@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -132,14 +133,35 @@ def test_ctrl_c_ends_the_processes_and_the_same_command_goes_on(
     finally:
         signal.signal(signal.SIGINT, before)
     assert time.monotonic() - begun < 60
-    until = time.monotonic() + SOON  # a thread that had just begun is not waited for
-    while children_that_sleep() and time.monotonic() < until:
-        time.sleep(0.05)
     assert children_that_sleep() == []
     assert len(list(logs.rglob("*.log"))) == 2  # the other two were not begun
     bundle = FakeBundle(monkeypatch)
     assert Comparison(plan, jobs=two_jobs).run().broken == []
     assert len(bundle.started) == 7
+
+
+def test_a_thread_that_is_not_waited_for_leaves_no_process(
+    write_plan: WritePlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one is that Ctrl-C met in ``submit``, before the pool had noted it."""
+    monkeypatch.setattr(
+        local_jobs, "launch", lambda command, log, **options: launch(SLEEP, log, **options)
+    )
+    shutdown = ThreadPoolExecutor.shutdown
+    monkeypatch.setattr(
+        ThreadPoolExecutor, "shutdown", lambda pool, **how: shutdown(pool, wait=False, **how)
+    )
+    plan = load_plan(write_plan())
+    study = Comparison(plan).compared.studies[0]
+    method = plan.methods[0]
+    jobs = two_jobs()
+    jobs.submit(study.training(method, study.rates[method.name][0], 0))
+    until = time.monotonic() + SOON
+    while not children_that_sleep() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert len(children_that_sleep()) == 1
+    jobs.stop()
+    assert children_that_sleep() == []
 
 
 def interrupt_when(folder: Path, logs: int) -> None:
