@@ -1,11 +1,11 @@
-"""The image encoder against each peer, by `encoder.py`'s networks."""
+"""The image encoder against each peer, by the networks of `encoder_networks.py`."""
 
 from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator
 
-from encoder import PASSES, build, inputs, run
+from encoder_networks import PASSES, build, inputs, run
 from harness import Row, Settings, compare
 
 BOUNDS = {

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 
 import torch
-from encoder import PASSES, build, inputs, run
+from encoder_networks import PASSES, build, inputs, run
 from encoders import NAMES, peers
 from harness import Row, Settings, counted
 from resident import AT_ONCE, peak_anew, resident
